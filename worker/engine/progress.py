@@ -1,0 +1,59 @@
+"""How a run tells the outside what it does, and how the outside tells it to stop.
+
+The engine is handed one `Progress` and calls it; nothing is ever called back up otherwise.
+Methods may be called from several threads and must return at once: whoever implements one
+keeps slow work (database, network, screen) on its own side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class SourceWarning:
+    """Something that did not stop the run but that the user should know.
+
+    `code` is stable (FILE_VANISHED, FILE_CHANGED, ...), `path` is relative to the data folder.
+    """
+
+    code: str
+    path: str
+    message: str
+
+    def as_dict(self) -> dict[str, str]:
+        return {"code": self.code, "path": self.path, "message": self.message}
+
+
+class Progress:
+    """Does nothing: the base to derive from, and what tests pass when they do not care."""
+
+    def phase(self, name: str) -> None:
+        """A new phase has begun; the one before has ended."""
+
+    def totals(self, *, files: int, bytes: int) -> None:
+        """What the phase will go through, as far as known."""
+
+    def advance(self, *, files: int = 0, bytes: int = 0, sent: int = 0) -> None:
+        """So much more is done: source files and bytes, and bytes sent over the network."""
+
+    def warn(self, warning: SourceWarning) -> None:
+        """Record a warning."""
+
+    def record(self, effect: str, **details: Any) -> None:
+        """Write down a side effect before it happens (an upload begun, a swap), durably.
+
+        Whoever cleans up after a dead run reads these. Raises what the store raises: a side
+        effect that could not be written down must not happen.
+        """
+
+    def checkpoint(self) -> None:
+        """Called between segments. Raises `JobStopped` when the run is to stop."""
+
+    def commit(self, step: str) -> None:
+        """Called right before a step that cannot be undone (publish, swap, prune).
+
+        Raises `JobStopped` when the run was cancelled or no longer holds its lease; after it
+        returned, the run can no longer be cancelled.
+        """
