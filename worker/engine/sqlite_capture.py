@@ -1,0 +1,107 @@
+"""A consistent copy of a live SQLite database, without stopping whoever writes to it.
+
+Under a read transaction of SQLite's own, the main file alone holds the database unless a
+write-ahead log has content; then it is copied byte for byte, so that the capture equals the
+file and unchanged parts stay unchanged in the archive. With content in the log, SQLite's
+online backup writes the same pages, log included, in the same places.
+(SQLite: "Atomic Commit", "Write-Ahead Logging", "Online Backup API".)
+
+POSIX locks fall when any descriptor of the file is closed in this process: the caller's own
+descriptor must stay open until `capture` has returned.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+SIDE_FILES = (b"-wal", b"-shm", b"-journal")
+_BUSY_SECONDS = 10.0
+_COPY_STEP = 16 * 1024 * 1024
+_SCHEMA_COOKIE = 40  # offset in the database header, four bytes; "Database File Format" 1.3
+
+
+class NotCaptured(Exception):
+    """The database could not be read through SQLite; its text says why."""
+
+
+def capture(path: bytes, fd: int, temp_dir: Path) -> int:
+    """A descriptor of an unnamed temporary file that holds the database at one instant.
+
+    `path` is the database's own path, `fd` an open descriptor of it. Raises `NotCaptured`.
+    """
+    size = os.fstat(fd).st_size
+    free = shutil.disk_usage(temp_dir).free
+    if size + 64 * 1024 * 1024 > free:
+        raise NotCaptured(f"{size} bytes do not fit into the temporary folder ({free} free)")
+    try:
+        with closing(_connect(path)) as database, _reading(database):
+            if _log_size(path) == 0:
+                return _copy_bytes(fd, temp_dir)
+            return _copy_pages(database, temp_dir)
+    except (sqlite3.Error, OSError) as error:
+        raise NotCaptured(str(error)) from error
+
+
+def _connect(path: bytes) -> sqlite3.Connection:
+    uri = f"file:{quote(path)}?mode=ro"
+    return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+
+
+@contextmanager
+def _reading(database: sqlite3.Connection) -> Iterator[None]:
+    """Hold a read transaction: from here on no writer changes what we see."""
+    database.execute("BEGIN")
+    database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    try:
+        yield
+    finally:
+        database.execute("ROLLBACK")
+
+
+def _log_size(path: bytes) -> int:
+    try:
+        return os.stat(path + b"-wal").st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _copy_bytes(fd: int, temp_dir: Path) -> int:
+    target = _unnamed(temp_dir)
+    offset, size = 0, os.fstat(fd).st_size
+    while offset < size:
+        copied = os.sendfile(target, fd, offset, min(_COPY_STEP, size - offset))
+        if not copied:
+            break
+        offset += copied
+    return target
+
+
+def _copy_pages(database: sqlite3.Connection, temp_dir: Path) -> int:
+    handle, name = tempfile.mkstemp(dir=temp_dir, prefix=".tarkeep-sqlite-")
+    try:
+        with closing(sqlite3.connect(name)) as copy:
+            copy.execute("PRAGMA synchronous=OFF")
+            database.backup(copy)
+        cookie = int(database.execute("PRAGMA schema_version").fetchone()[0])
+        # The backup counts its own schema change; put back the one of the source.
+        os.pwrite(handle, cookie.to_bytes(4, "big"), _SCHEMA_COOKIE)
+    except BaseException:
+        os.close(handle)
+        raise
+    finally:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            Path(name + suffix).unlink(missing_ok=True)
+    return handle
+
+
+def _unnamed(temp_dir: Path) -> int:
+    handle, name = tempfile.mkstemp(dir=temp_dir, prefix=".tarkeep-sqlite-")
+    Path(name).unlink()
+    return handle

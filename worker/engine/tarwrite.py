@@ -1,0 +1,147 @@
+"""Tar headers: POSIX ustar with PAX records where ustar cannot say it.
+
+Deterministic: the same member gives the same bytes on every run and host. Sources of the
+layout: POSIX.1-2017 pax(1), "ustar Interchange Format" and "pax Extended Header"; the
+`SCHILY.xattr.` prefix for extended attributes is star's, read by GNU tar, bsdtar and star.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+BLOCK = 512
+END_OF_ARCHIVE = bytes(2 * BLOCK)
+MAX_OCTAL_7 = 0o7777777  # mode, uid, gid: seven octal digits
+MAX_OCTAL_11 = 0o77777777777  # size, mtime: eleven octal digits (8 GiB - 1, year 2242)
+
+REGULAR, HARDLINK, SYMLINK, DIRECTORY = b"0", b"1", b"2", b"5"
+
+_ZEROS = bytes(BLOCK)
+_USTAR = b"ustar\x0000"
+_BLANK_CHECKSUM = 8 * ord(" ")
+_CONSTANT_SUM = _BLANK_CHECKSUM + sum(_USTAR)
+
+
+@dataclass(frozen=True, slots=True)
+class TarEntry:
+    """One member. `path` is the whole name in the archive, bytes, directories end with `/`.
+
+    `size` in bytes (0 unless regular), `mtime_ns` nanoseconds since the epoch, may be negative.
+    """
+
+    path: bytes
+    kind: bytes
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime_ns: int
+    link: bytes = b""
+    uname: bytes = b""
+    gname: bytes = b""
+    xattrs: Mapping[bytes, bytes] = field(default_factory=dict)
+    extra: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def header(entry: TarEntry) -> bytes:
+    """The member's header blocks: a PAX header and its records where needed, then ustar's."""
+    records = _pax_records(entry)
+    pax = _pax_member(records) if records else b""
+    return pax + _ustar(entry)
+
+
+def padding(size: int) -> bytes:
+    """The zeros that fill `size` bytes of content up to a whole block."""
+    return _ZEROS[: -size % BLOCK]
+
+
+def padded(size: int) -> int:
+    """`size` rounded up to whole blocks, in bytes."""
+    return size + (-size % BLOCK)
+
+
+def _ustar(entry: TarEntry) -> bytes:
+    seconds = entry.mtime_ns // 1_000_000_000
+    body = b"".join(
+        (
+            entry.path[:100].ljust(100, b"\0"),
+            b"%07o\0" % (entry.mode & 0o7777),
+            b"%07o\0" % (entry.uid if entry.uid <= MAX_OCTAL_7 else 0),
+            b"%07o\0" % (entry.gid if entry.gid <= MAX_OCTAL_7 else 0),
+            b"%011o\0" % (entry.size if entry.size <= MAX_OCTAL_11 else 0),
+            b"%011o\0" % (seconds if 0 <= seconds <= MAX_OCTAL_11 else 0),
+        )
+    )
+    tail = b"".join((entry.kind, entry.link[:100].ljust(100, b"\0")))
+    owner = entry.uname[:31].ljust(32, b"\0") + entry.gname[:31]
+    checksum = sum(body) + sum(tail) + sum(owner) + _CONSTANT_SUM
+    return b"".join((body, b"%06o\0 " % checksum, tail, _USTAR, owner)).ljust(BLOCK, b"\0")
+
+
+def _pax_records(entry: TarEntry) -> bytes:
+    """All records of the member, sorted by keyword as written here; empty when none is needed."""
+    out: list[bytes] = []
+    seconds, fraction = divmod(entry.mtime_ns, 1_000_000_000)
+    if fraction or not 0 <= seconds <= MAX_OCTAL_11:
+        out.append(_record(b"mtime", _decimal(entry.mtime_ns)))
+    if len(entry.path) > 100:
+        out.append(_record(b"path", entry.path))
+    if len(entry.link) > 100:
+        out.append(_record(b"linkpath", entry.link))
+    for keyword, number, limit in (
+        (b"size", entry.size, MAX_OCTAL_11),
+        (b"uid", entry.uid, MAX_OCTAL_7),
+        (b"gid", entry.gid, MAX_OCTAL_7),
+    ):
+        if number > limit:
+            out.append(_record(keyword, b"%d" % number))
+    out.extend(_record(keyword, value) for keyword, value in entry.extra)
+    out.extend(_record(b"SCHILY.xattr." + k, entry.xattrs[k]) for k in sorted(entry.xattrs))
+    if out and _needs_binary(entry):
+        out.insert(0, _record(b"hdrcharset", b"BINARY"))
+    return b"".join(out)
+
+
+def _needs_binary(entry: TarEntry) -> bool:
+    """Whether a record holds a name that is not UTF-8, which PAX wants announced."""
+    return any(
+        len(name) > 100 and not name.isascii() and not _is_utf8(name)
+        for name in (entry.path, entry.link)
+    )
+
+
+def _is_utf8(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decimal(ns: int) -> bytes:
+    """Seconds with up to nine decimals and no trailing zeros; the sign covers the whole number."""
+    sign = b"-" if ns < 0 else b""
+    seconds, fraction = divmod(abs(ns), 1_000_000_000)
+    decimals = (b"%09d" % fraction).rstrip(b"0")
+    return sign + b"%d" % seconds + (b"." + decimals if decimals else b"")
+
+
+def _record(keyword: bytes, value: bytes) -> bytes:
+    """`LENGTH KEYWORD=VALUE\\n`, where LENGTH counts itself."""
+    rest = len(keyword) + len(value) + 3
+    length = rest + len(str(rest))
+    length = rest + len(str(length))
+    return b"%d %b=%b\n" % (length, keyword, value)
+
+
+def _pax_member(records: bytes) -> bytes:
+    return _pax_ustar(len(records)) + records + padding(len(records))
+
+
+@lru_cache(maxsize=4096)
+def _pax_ustar(size: int) -> bytes:
+    """Depends on the size alone, so that it is computed once for most files."""
+    entry = TarEntry(b"././@PaxHeader", b"x", 0o644, 0, 0, size, 0)
+    return _ustar(entry)
