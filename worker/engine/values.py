@@ -1,0 +1,187 @@
+"""Readers of single settings: text in, a checked value out, `BadValue` for anything odd.
+
+They are strict on purpose. A setting that is almost right is named, never guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from worker.engine import schedule
+from worker.engine.errors import ConfigError
+
+MIN_SECRET_LENGTH = 32
+
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+_REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_PREFIX_PART = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*")
+_PRINTABLE = re.compile(r"[!-~]+")
+
+
+class BadValue(Exception):
+    """`complaint` continues a sentence that begins with the setting's name.
+
+    `private`: the value may hold a secret and must not be quoted.
+    """
+
+    def __init__(self, complaint: str, hint: str, *, private: bool = False) -> None:
+        super().__init__(complaint)
+        self.complaint = complaint
+        self.hint = hint
+        self.private = private
+
+
+def optional(read: Callable[[str], str]) -> Callable[[str], str]:
+    """The same reader, for a setting that may be left empty."""
+    return lambda value: read(value) if value else ""
+
+
+def flag(text: str) -> bool:
+    if text.lower() not in _FLAGS:
+        raise BadValue("must be true or false", "Write true, false, 1 or 0.")
+    return _FLAGS[text.lower()]
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """A reader of plain decimal numbers from `low` to `high`."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise BadValue(
+                f"must be a whole number from {low} to {high}", "Write digits alone, as in 6."
+            )
+        return int(text)
+
+    return read
+
+
+def path(value: str) -> Path:
+    if "\0" in value:
+        raise BadValue("must be a path", "Write the path of a folder, such as ./data.")
+    return Path(value).expanduser()
+
+
+def cron_line(value: str) -> str:
+    try:
+        return schedule.parse(value)
+    except ConfigError as error:
+        raise BadValue(error.message.partition(" ")[2], error.hint) from error
+
+
+def time_zone(value: str) -> str:
+    try:
+        return schedule.zone(value).key
+    except ConfigError as error:
+        raise BadValue("must be a known time zone", error.hint) from error
+
+
+def bucket(value: str) -> str:
+    if not _BUCKET.fullmatch(value):
+        raise BadValue(
+            "must be a bucket's name", "Give the name alone: no s3://, no address, no folder."
+        )
+    return value
+
+
+def region(value: str) -> str:
+    if not _REGION.fullmatch(value):
+        raise BadValue("must be a region's name", "As your provider writes it: eu-west-1, auto.")
+    return value
+
+
+def backup_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise BadValue(
+            "must be made of a-z, 0-9, dot, dash and underscore",
+            "Begin with a letter or digit; at most 100 characters.",
+        )
+    return value
+
+
+def prefix(value: str) -> str:
+    """`backups/`, `a/b/`, or empty, which is written `/`: the top of the bucket."""
+    parts = value.rstrip("/").split("/")
+    if not value.strip("/"):
+        return ""
+    if len(value) > 300 or not all(_PREFIX_PART.fullmatch(part) for part in parts):
+        raise BadValue(
+            "must be folder names divided by /",
+            "Letters, digits and . _ = - ; no / in front, no .. inside. A single / is the top.",
+        )
+    return "/".join(parts) + "/"
+
+
+def endpoint(value: str) -> str:
+    """An http(s) address without a slash at its end."""
+    if "@" in value:
+        hint = "Use BACKUP_S3_ACCESS_KEY and BACKUP_S3_SECRET_KEY."
+        raise BadValue("must hold no user name or password", hint, private=True)
+    hint = "Write it whole, as in https://s3.example.com or http://127.0.0.1:9000."
+    parts = _address(value, {"http", "https"}, hint)
+    if parts.query or parts.fragment:
+        raise BadValue("must end with host, port or path", hint)
+    return value.rstrip("/")
+
+
+def redis_url(value: str) -> str:
+    hint = "As in redis://127.0.0.1:6379/0, rediss://… for TLS or unix:///run/redis.sock."
+    if value.startswith("unix:///"):
+        return value
+    _address(value, {"redis", "rediss"}, hint)
+    return value
+
+
+def database_url(value: str) -> str:
+    hint = "As in postgres://user:password@host/name or sqlite:////var/lib/tarkeep.sqlite3."
+    if value.startswith("sqlite:///"):
+        return value
+    # A PostgreSQL address may leave out the host: postgres:///name is the local socket.
+    _address(value, {"postgres", "postgresql"}, hint, host_needed=False)
+    return value
+
+
+def access_secret(value: str) -> str:
+    """A key that travels in an HTTP header: printable ASCII without blanks."""
+    if not _PRINTABLE.fullmatch(value):
+        raise BadValue(
+            "holds characters that no key has", "Look for blanks, line ends or cut-off text."
+        )
+    return value
+
+
+def token(value: str) -> str:
+    return long_secret(access_secret(value))
+
+
+def long_secret(value: str) -> str:
+    if len(value) < MIN_SECRET_LENGTH:
+        raise BadValue(
+            f"must have at least {MIN_SECRET_LENGTH} characters",
+            "Make one with: openssl rand -hex 32",
+        )
+    if "\0" in value:
+        raise BadValue("must not hold a NUL character", "Make one with: openssl rand -hex 32")
+    return value
+
+
+def long_secrets(value: str) -> tuple[str, ...]:
+    """Several secrets with commas between them."""
+    return tuple(long_secret(part.strip()) for part in value.split(",") if part.strip())
+
+
+def _address(value: str, schemes: set[str], hint: str, *, host_needed: bool = True) -> SplitResult:
+    complaint = f"must be an address that begins with {' or '.join(sorted(schemes))}"
+    try:
+        parts = urlsplit(value)
+        if parts.scheme not in schemes or not _PRINTABLE.fullmatch(value) or parts.port == 0:
+            raise BadValue(complaint, hint)
+    except ValueError as error:  # a port that is no number, a bracket left open
+        raise BadValue(complaint, hint) from error
+    if host_needed and not parts.hostname:
+        raise BadValue(complaint, hint)
+    return parts
