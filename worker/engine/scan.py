@@ -118,7 +118,8 @@ class Scan:
             self._warn("FOLDER_UNREADABLE", path, error.strerror)
             return
         try:
-            for name in sorted(os.fsencode(n) for n in os.listdir(descriptor)):
+            names = os.listdir(descriptor)  # noqa: PTH208  (a descriptor, not a path)
+            for name in sorted(map(os.fsencode, names)):
                 row = self._entry(descriptor, folder, prefix, name)
                 if row is not None:
                     yield row, prefix + name

@@ -67,7 +67,7 @@ def _reading(database: sqlite3.Connection) -> Iterator[None]:
 
 def _log_size(path: bytes) -> int:
     try:
-        return os.stat(path + b"-wal").st_size
+        return Path(os.fsdecode(path + b"-wal")).stat().st_size
     except FileNotFoundError:
         return 0
 

@@ -1,0 +1,246 @@
+"""The story of one backup: scan, read, pack, send, publish, prune.
+
+Written in this order: archive, index, metadata. A backup exists when its metadata does, so a
+run that dies anywhere leaves nothing that looks like a backup.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from worker.engine import metadata as metadata_file
+from worker.engine import retention
+from worker.engine.config import PlanConfig
+from worker.engine.deployment_key import sealing_key
+from worker.engine.errors import StorageError
+from worker.engine.frames import Kind, seal
+from worker.engine.index import Index
+from worker.engine.index_object import IndexObject, pack_index, send_index
+from worker.engine.keys import MasterKey
+from worker.engine.manifest import Manifest, trailer
+from worker.engine.naming import archive_key, index_key, metadata_key
+from worker.engine.pack import Packer
+from worker.engine.parts import PartWriter, part_size
+from worker.engine.pipeline import Pipeline
+from worker.engine.progress import Progress, SourceWarning
+from worker.engine.scan import Scan, ScanTotals, open_root
+from worker.engine.storage import Storage
+from worker.engine.workspace import workspace
+
+
+@dataclass(frozen=True)
+class BackupResult:
+    """What was made. Sizes in bytes: `size` stored, `data_size` of the source files."""
+
+    key: str
+    size: int
+    data_size: int
+    files: int
+    bytes_sent: int
+    warnings: int
+    checksum: str
+    encrypted: bool
+    pruned: tuple[str, ...]
+    metadata: metadata_file.Metadata
+
+
+@dataclass
+class _Counting(Progress):
+    """Counts warnings on their way to the real progress."""
+
+    inner: Progress
+    count: int = 0
+
+    def warn(self, warning: SourceWarning) -> None:
+        self.count += 1
+        self.inner.warn(warning)
+
+    def totals(self, *, files: int, bytes: int) -> None:
+        self.inner.totals(files=files, bytes=bytes)
+
+    def advance(self, *, files: int = 0, bytes: int = 0, sent: int = 0) -> None:
+        self.inner.advance(files=files, bytes=bytes, sent=sent)
+
+    def checkpoint(self) -> None:
+        self.inner.checkpoint()
+
+
+def run_backup(
+    plan: PlanConfig,
+    storage: Storage,
+    progress: Progress,
+    *,
+    now: datetime,
+    job_id: str = "",
+    fence: int = 0,
+) -> BackupResult:
+    """Make one backup of the plan's data folder and prune old ones.
+
+    Raises `SourceError`, `StorageError`, `TargetError` or `JobStopped`; then nothing was
+    published and nothing pruned.
+    """
+    run = _Run(plan, storage, progress, now.astimezone(UTC), job_id, fence)
+    progress.phase("preparing")
+    with workspace(plan.temp_dir) as work:
+        run.prepare(work)
+        try:
+            progress.phase("scanning")
+            run.scan()
+            progress.phase("archiving")
+            run.archive()
+        finally:
+            run.close()
+    progress.phase("pruning")
+    return run.result(run.prune())
+
+
+class _Run:
+    """The state that the stages of one backup hand on."""
+
+    def __init__(
+        self,
+        plan: PlanConfig,
+        storage: Storage,
+        progress: Progress,
+        now: datetime,
+        job_id: str,
+        fence: int,
+    ) -> None:
+        self.plan, self.storage, self.now = plan, storage, now
+        self.progress, self.counting = progress, _Counting(progress)
+        self.job_id, self.fence = job_id, fence
+        self.key = archive_key(plan, now)
+        self.started = time.monotonic()
+        self.totals = ScanTotals()
+
+    def prepare(self, work: Path) -> None:
+        self.work = work
+        self.root = open_root(self.plan.data_dir)
+        self.index = Index(work / "index.sqlite3")
+        self.master: MasterKey | None = sealing_key(self.storage, self.plan)
+
+    def close(self) -> None:
+        self.index.close()
+        os.close(self.root)
+
+    def scan(self) -> None:
+        own = (self.plan.temp_dir,)
+        self.totals = Scan(self.root, self.index, self.counting, own).run()
+
+    def archive(self) -> None:
+        """Everything between the first part and the metadata."""
+        size = part_size(self.totals.bytes)
+        with (
+            self.storage.start_upload(self.key, metadata=self._stamp()) as upload,
+            PartWriter(upload, size) as writer,
+        ):
+            self.progress.record("upload", key=self.key, uploadId=upload.upload_id)
+            self._pack(writer)
+            packed = self._finish_index()
+            self._seal_manifest(writer, packed)
+            digest = writer.finish()
+            self.progress.phase("publishing")
+            self.progress.commit("publish")
+            writer.complete()
+        self._publish(packed, writer.position, digest)
+
+    def _stamp(self) -> dict[str, str]:
+        """Object metadata that tells which run wrote it."""
+        return {"tarkeep-job": self.job_id} if self.job_id else {}
+
+    def _pack(self, writer: PartWriter) -> None:
+        with Pipeline(
+            writer=writer,
+            index=self.index,
+            progress=self.counting,
+            level=self.plan.compression_level,
+            master=self.master,
+        ) as pipeline:
+            packer = Packer(
+                root=self.root,
+                data_dir=self.plan.data_dir,
+                temp_dir=self.work,
+                index=self.index,
+                progress=self.counting,
+                segment_size=self.plan.segment_size,
+                emit=pipeline.submit,
+            )
+            packer.run()
+            pipeline.drain()
+        self.segments, self.records = pipeline.count, pipeline.records
+
+    def _finish_index(self) -> IndexObject:
+        facts = {"name": Path(self.key).name, "created": self._time(), "format": "1"}
+        self.index.finish(facts)
+        path = self.work / "index.sqlite3"
+        return pack_index(path, self.work / "index.packed", self.master)
+
+    def _seal_manifest(self, writer: PartWriter, packed: IndexObject) -> None:
+        """The last frame pins all others and the index; plain archives have no place for one."""
+        if self.master is None:
+            return
+        manifest = Manifest(
+            Path(self.key).name, self._time(), packed.size, packed.sha256, records=self.records
+        )
+        frame = seal(Kind.MANIFEST, manifest.dump(), self.master)
+        writer.write(frame)
+        writer.write(trailer(frame))
+
+    def _publish(self, packed: IndexObject, size: int, digest: str) -> None:
+        send_index(self.storage, index_key(self.key), packed)
+        self.metadata = self._metadata(packed, size, digest)
+        self.storage.put(metadata_key(self.key), metadata_file.dump(self.metadata))
+
+    def _metadata(self, packed: IndexObject, size: int, digest: str) -> metadata_file.Metadata:
+        return metadata_file.Metadata(
+            timestamp=self._time(),
+            size=size,
+            checksum=f"sha256:{digest}",
+            compressed=True,
+            encrypted=self.master is not None,
+            version=version("tarkeep"),
+            format_version=1,
+            data_size=self.totals.bytes,
+            file_count=self.totals.files,
+            segment_count=self.segments,
+            index_size=packed.size,
+            index_checksum=f"sha256:{packed.sha256}",
+            warning_count=self.counting.count,
+            key_id=self.master.key_id.hex() if self.master else None,
+            job_id=self.job_id or None,
+            fence=self.fence or None,
+            duration_seconds=round(time.monotonic() - self.started, 3),
+        )
+
+    def _time(self) -> str:
+        return self.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def prune(self) -> tuple[str, ...]:
+        """Delete what retention no longer keeps; trouble with that is a warning, no failure."""
+        try:
+            return tuple(
+                retention.apply(self.storage, self.plan, self.counting, just_made=self.key)
+            )
+        except StorageError as error:
+            self.counting.warn(SourceWarning("PRUNE_FAILED", "", error.message))
+            return ()
+
+    def result(self, pruned: tuple[str, ...]) -> BackupResult:
+        made = self.metadata
+        return BackupResult(
+            key=self.key,
+            size=made.size,
+            data_size=self.totals.bytes,
+            files=self.totals.files,
+            bytes_sent=made.size + (made.index_size or 0),
+            warnings=self.counting.count,
+            checksum=made.checksum,
+            encrypted=made.encrypted,
+            pruned=pruned,
+            metadata=made,
+        )

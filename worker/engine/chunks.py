@@ -1,0 +1,44 @@
+"""Read exact lengths from an iterator of chunks of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+Bytes = bytes | bytearray | memoryview
+
+
+class ChunkReader:
+    """`observe` sees every chunk once, in order (for a running checksum)."""
+
+    def __init__(self, chunks: Iterator[bytes], observe: Callable[[bytes], object]) -> None:
+        self._chunks, self._observe = chunks, observe
+        self._rest = memoryview(b"")
+        self.position = 0
+
+    def some(self) -> memoryview:
+        """What is at hand, or the next chunk; empty at the end."""
+        if not self._rest:
+            chunk = next(self._chunks, b"")
+            self._observe(chunk)
+            self._rest = memoryview(chunk)
+        out, self._rest = self._rest, memoryview(b"")
+        self.position += len(out)
+        return out
+
+    def exactly(self, size: int) -> bytes:
+        """`size` bytes; fewer only at the end."""
+        pieces: list[memoryview] = []
+        missing = size
+        while missing and (piece := self.some()):
+            if len(piece) > missing:
+                self.push_back(piece[missing:])
+                piece = piece[:missing]
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
+
+    def push_back(self, rest: memoryview) -> None:
+        """Give back the end of what `some` gave."""
+        if rest:
+            self._rest = rest
+            self.position -= len(rest)
