@@ -32,6 +32,12 @@ CREATE TABLE files (
 """
 
 
+_DIRECTORIES = """
+SELECT id, parent, name, kind, mode, uid, gid, size, mtime_ns, ctime_ns, inode FROM files
+WHERE id > ? AND kind = 'd' ORDER BY id LIMIT ?"""
+_OTHERS = _DIRECTORIES.replace("kind = 'd'", "kind <> 'd'")
+
+
 class FileRow(NamedTuple):
     """One file, folder or link as the scan saw it. `size` in bytes, 0 but for files."""
 
@@ -89,13 +95,9 @@ class Index:
 
     def rows(self, *, directories: bool) -> Iterator[FileRow]:
         """All directories, or all else, in the scan's order. Rows may be updated meanwhile."""
-        test = "=" if directories else "<>"
         last = 0
-        query = (
-            "SELECT id, parent, name, kind, mode, uid, gid, size, mtime_ns, ctime_ns, inode"
-            f" FROM files WHERE id > ? AND kind {test} 'd' ORDER BY id LIMIT {PAGE}"  # noqa: S608
-        )
-        while page := self._db.execute(query, (last,)).fetchall():
+        query = _DIRECTORIES if directories else _OTHERS
+        while page := self._db.execute(query, (last, PAGE)).fetchall():
             yield from map(FileRow._make, page)
             last = page[-1][0]
 

@@ -16,7 +16,7 @@ from worker.engine.lanes import Emit, Lanes, RawSegment
 from worker.engine.owners import group_name, user_name
 from worker.engine.progress import Progress, SourceWarning
 from worker.engine.scan import open_folder, show
-from worker.engine.source import SQLITE_MAGIC, SourceFile, SourceGone, open_source
+from worker.engine.capture import SQLITE_MAGIC, SourceFile, SourceGone, open_source
 from worker.engine.sqlite_capture import SIDE_FILES, NotCaptured, capture
 
 TOP = b"data"  # the archive's top folder
@@ -151,7 +151,7 @@ class Packer:
     ) -> None:
         """Header from `state` (the file in the folder), content from `source`."""
         state = state or source
-        entry = _file_entry(row, self._archive_path(row), source.size, state)
+        entry = _file_entry(self._archive_path(row), source.size, state)
         header = tarwrite.header(entry)
         if len(header) + source.size <= self._lanes.limit:
             self._lanes.add(row.id, header, head, tarwrite.padding(source.size))
@@ -185,7 +185,7 @@ def _entry(row: FileRow, path: bytes, kind: bytes, link: bytes = b"") -> tarwrit
     )  # fmt: skip
 
 
-def _file_entry(row: FileRow, path: bytes, size: int, state: SourceFile) -> tarwrite.TarEntry:
+def _file_entry(path: bytes, size: int, state: SourceFile) -> tarwrite.TarEntry:
     """From the file's state at opening, which may be newer than the scan's."""
     info = state.info
     return tarwrite.TarEntry(

@@ -115,7 +115,7 @@ class Scan:
         try:
             descriptor = open_folder(self._root, path)
         except OSError as error:
-            self._warn("FOLDER_UNREADABLE", path, error.strerror)
+            self._warn("FOLDER_UNREADABLE", path, str(error.strerror))
             return
         try:
             names = os.listdir(descriptor)  # noqa: PTH208  (a descriptor, not a path)
@@ -133,7 +133,7 @@ class Scan:
         try:
             info = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
         except OSError as error:
-            self._warn("FILE_VANISHED", prefix + name, error.strerror)
+            self._warn("FILE_VANISHED", prefix + name, str(error.strerror))
             return None
         if (info.st_dev, info.st_ino) in self._own:
             return None

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from isal import isal_zlib
-
 from worker.engine.chunks import ChunkReader
 from worker.engine.errors import ArchiveError
 
+_DAMAGED: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub errs
 _STEP = 1024 * 1024  # unpacked bytes per step: bounds memory against bombs
 _GZIP = 16 + 15  # zlib's code for "a gzip member, any window"
 
@@ -43,7 +43,7 @@ def _member(source: ChunkReader) -> Iterator[bytes]:
             data = inflate.decompress(piece, _STEP)
             if data:
                 yield data
-    except isal_zlib.error as error:
+    except _DAMAGED as error:
         raise ArchiveError(f"The archive is damaged near byte {source.position}.") from error
     source.push_back(memoryview(inflate.unused_data))
 
