@@ -1,0 +1,101 @@
+"""One server process of our own: start it, wait until it answers, stop it, end it for certain.
+
+It runs in its own session, so that a Ctrl-C in the terminal reaches the launcher alone, which
+then stops everything in order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from launcher.errors import LaunchError
+
+_TAIL_BYTES = 4096
+_TAIL_LINES = 12
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to start a server. Secrets belong into files and `env`, never into `argv`."""
+
+    name: str
+    argv: list[str]
+    directory: Path
+    log: Path
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class ServerProcess:
+    """A started server. Its output goes to `command.log`, kept small by starting afresh."""
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self.process = self._spawn()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        self.command.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.command.log.open("wb") as log:
+            return subprocess.Popen(
+                self.command.argv,
+                cwd=self.command.directory,
+                env={**os.environ, **self.command.env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def name(self) -> str:
+        return self.command.name
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def restart(self) -> None:
+        """Start it again with the same command, after it ended."""
+        self.stop()
+        self.process = self._spawn()
+
+    def wait_ready(self, answers: Callable[[], bool], *, limit: float) -> None:
+        """Return once `answers()` is true; `LaunchError` when it died or `limit` seconds passed."""
+        deadline = time.monotonic() + limit
+        while not answers():
+            if not self.alive():
+                raise self._failure(f"stopped with exit code {self.process.returncode}")
+            if time.monotonic() > deadline:
+                self.stop()
+                raise self._failure(f"did not answer within {limit:.0f} seconds")
+            time.sleep(0.05)
+
+    def stop(self, *, limit: float = 20) -> None:
+        """SIGTERM, and SIGKILL for the whole session after `limit` seconds. Safe to call twice."""
+        if self.alive():
+            self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(limit)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def _failure(self, what: str) -> LaunchError:
+        return LaunchError(f"{self.name} {what} (log: {self.command.log})", tail(self.command.log))
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log, for a person to read."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        text = file.read().decode("utf-8", "replace")
+    return "\n".join(text.splitlines()[-_TAIL_LINES:])

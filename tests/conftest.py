@@ -1,0 +1,62 @@
+"""Servers that many tests share. Which PostgreSQL and Redis: `tests/support/servers.py`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from launcher.seaweed import RunningS3, start_seaweed
+from tests.support.s3client import s3_client
+from worker.engine.config import StorageConfig
+
+
+def pytest_report_header() -> list[str]:
+    from tests import settings
+
+    return [
+        f"database: {settings.DATABASE_CHOICE.about}",
+        f"redis: {settings.REDIS_CHOICE.about}",
+        "s3: embedded SeaweedFS, started by the first test that needs it",
+    ]
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningS3]:
+    """One SeaweedFS for the whole run; use `storage_config` for a bucket of one's own."""
+    server = start_seaweed(tmp_path_factory.mktemp("s3"), max_volumes=5000)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def storage_config(s3_server: RunningS3) -> StorageConfig:
+    """A fresh, empty bucket on a real server."""
+    config = StorageConfig(
+        bucket=f"test-{uuid.uuid4().hex[:20]}",
+        access_key=s3_server.access_key,
+        secret_key=s3_server.secret_key,
+        endpoint=s3_server.endpoint,
+    )
+    s3_client(config).create_bucket(Bucket=config.bucket)
+    return config
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    """A Redis whose database belongs to this run alone."""
+    from tests import settings
+
+    return settings.REDIS_CHOICE.url
+
+
+@pytest.fixture
+def database_url(transactional_db: None) -> str:
+    """The test database's URL, for subprocesses that run the real settings."""
+    from tests import settings
+
+    parts = urlsplit(settings.DATABASE_CHOICE.url)
+    name = settings.TEST_DATABASE_NAME
+    return parts._replace(path=f"/{name}").geturl()
