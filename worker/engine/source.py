@@ -1,70 +1,96 @@
-"""Exact reads over a stream that gives what it likes."""
+"""Read one source file so that the archive stays valid whatever happens to the file meanwhile.
+
+A tar header promises a size before the content follows. So exactly that many bytes come out of
+here: a file that grew is cut at the promise, one that shrank is filled with zeros, and both
+are reported. Nothing here raises for trouble with a single file but `SourceGone`.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+import os
+import stat
+from dataclasses import dataclass
 
-from worker.engine.refusals import truncated
-from worker.engine.tarheader import BLOCK
-
-_CHUNK = 256 * 1024
-_LARGE = 1024 * 1024
-
-
-class Readable(Protocol):
-    """Anything with `read(n)`: at most n bytes, b"" only at the end."""
-
-    def read(self, size: int, /) -> bytes: ...
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+SQLITE_MAGIC = b"SQLite format 3\0"
+_KEPT_XATTRS = ("user.", "system.posix_acl_")
 
 
-class Source:
-    """Buffers small reads; long ones go past the buffer, so nothing is copied twice."""
+class SourceGone(Exception):
+    """This file cannot be read: `code` and the exception's text say why."""
 
-    def __init__(self, stream: Readable) -> None:
-        self._stream = stream
-        self._buffer = b""
-        self._at = 0
-
-    def block(self) -> bytes:
-        """The next 512 bytes, or b"" when the stream has ended right here."""
-        start, end = self._at, self._at + BLOCK
-        if end <= len(self._buffer):
-            self._at = end
-            return self._buffer[start:end]
-        return self.exactly(BLOCK) if self.some(0, peek=True) else b""
-
-    def exactly(self, size: int) -> bytes:
-        """That many bytes in one piece; ARCHIVE_TRUNCATED when the stream is shorter."""
-        start, end = self._at, self._at + size
-        if end <= len(self._buffer):
-            self._at = end
-            return self._buffer[start:end]
-        pieces = []
-        while size:
-            pieces.append(self.some(size) or _ended())
-            size -= len(pieces[-1])
-        return b"".join(pieces)
-
-    def some(self, size: int, *, peek: bool = False) -> bytes:
-        """Up to `size` bytes, b"" at the end only. With `peek` what is buffered, not taken."""
-        if self._at >= len(self._buffer):
-            if size >= _CHUNK:
-                return self._stream.read(min(size, _LARGE))
-            self._buffer, self._at = self._stream.read(_CHUNK), 0
-        if peek:
-            return self._buffer
-        piece = self._buffer[self._at : self._at + size]
-        self._at += len(piece)
-        return piece
-
-    def skip(self, size: int) -> None:
-        end = self._at + size
-        if end <= len(self._buffer):
-            self._at = end
-            return
-        while size:
-            size -= len(self.some(size) or _ended())
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
-def _ended() -> bytes:
-    raise truncated()
+@dataclass
+class SourceFile:
+    """An open regular file, its state at opening, and a note when the reading went wrong."""
+
+    fd: int
+    info: os.stat_result
+    note: str = ""
+
+    @property
+    def size(self) -> int:
+        return self.info.st_size
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Exactly `size` bytes from `offset`, zeros where the file has no more."""
+        try:
+            data = self._pread(size, offset)
+        except OSError:
+            self.note = "FILE_READ_ERROR"
+            return bytes(size)
+        if len(data) < size:
+            self.note = self.note or "FILE_SHRANK"
+            data += bytes(size - len(data))
+        return data
+
+    def _pread(self, size: int, offset: int) -> bytes:
+        data = os.pread(self.fd, size, offset)
+        while 0 < len(data) < size:
+            more = os.pread(self.fd, size - len(data), offset + len(data))
+            if not more:
+                break
+            data += more
+        return data
+
+    def settle(self) -> str:
+        """After reading: the code of what happened to the file meanwhile, or an empty string."""
+        now = os.fstat(self.fd)
+        if not self.note and (now.st_size, now.st_mtime_ns) != (self.size, self.info.st_mtime_ns):
+            self.note = "FILE_CHANGED"
+        return self.note
+
+    def xattrs(self) -> dict[bytes, bytes]:
+        """User attributes and ACLs; empty where the file system has none."""
+        try:
+            names = os.listxattr(self.fd)
+            return {
+                os.fsencode(n): os.getxattr(self.fd, n) for n in names if n.startswith(_KEPT_XATTRS)
+            }
+        except OSError:
+            return {}
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+def open_source(folder: int, name: bytes) -> SourceFile:
+    """Open a regular file in the folder descriptor. Raises `SourceGone`.
+
+    Never follows a link and never blocks, should a pipe have taken the file's place.
+    """
+    try:
+        fd = os.open(name, _FLAGS, dir_fd=folder)
+    except FileNotFoundError:
+        raise SourceGone("FILE_VANISHED", "vanished before it could be read") from None
+    except OSError as error:
+        raise SourceGone("FILE_UNREADABLE", f"cannot be read: {error.strerror}") from None
+    info = os.fstat(fd)
+    if not stat.S_ISREG(info.st_mode):
+        os.close(fd)
+        raise SourceGone("FILE_REPLACED", "was replaced by something that is not a file")
+    return SourceFile(fd, info)
