@@ -10,13 +10,13 @@ import os
 from pathlib import Path
 
 from worker.engine import tarwrite
+from worker.engine.capture import SQLITE_MAGIC, SourceFile, SourceGone, open_source
 from worker.engine.codec import looks_compressed
 from worker.engine.index import ROOT, SYMLINK, FileRow, Index
 from worker.engine.lanes import Emit, Lanes, RawSegment
 from worker.engine.owners import group_name, user_name
 from worker.engine.progress import Progress, SourceWarning
 from worker.engine.scan import open_folder, show
-from worker.engine.capture import SQLITE_MAGIC, SourceFile, SourceGone, open_source
 from worker.engine.sqlite_capture import SIDE_FILES, NotCaptured, capture
 
 TOP = b"data"  # the archive's top folder

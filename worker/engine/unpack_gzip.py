@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from isal import isal_zlib
+
 from worker.engine.chunks import ChunkReader
 from worker.engine.errors import ArchiveError
 

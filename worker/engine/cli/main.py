@@ -1,0 +1,85 @@
+"""`tarkeep`: arguments in, exit code out.
+
+Exit codes: 0 done, 1 a fault in Tarkeep, 2 settings or usage, 3 data folder, 4 storage,
+5 archive, 6 encryption key, 7 the place restored to, 8 stopped (errors.py says the same).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from worker.engine.cli import commands
+from worker.engine.cli.output import Output
+from worker.engine.errors import EngineError, JobStopped
+from worker.engine.s3 import open_storage
+from worker.engine.settings import Settings, read_settings, require
+
+log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Errors go to standard error as a sentence and a hint, or as JSON."""
+    arguments = parser().parse_args(argv)
+    output = Output(json=arguments.json, quiet=arguments.quiet)
+    try:
+        settings = read_settings()
+        require(settings)
+        _run(arguments, settings, output)
+    except EngineError as error:
+        output.error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        output.error(JobStopped("Stopped.", hint="Nothing was published or changed."))
+        return JobStopped.exit_code
+    return 0
+
+
+def _run(arguments: argparse.Namespace, settings: Settings, output: Output) -> None:
+    storage = open_storage(settings.storage)
+    command: commands.Command = arguments.command
+    command(commands.Context(settings.plan, storage, output, arguments))
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and options; the documentation's reference is drawn from it."""
+    top = argparse.ArgumentParser(
+        prog="tarkeep",
+        description="Back up a data folder to an S3 bucket, and bring it back.",
+        epilog="Settings come from the environment and from .env; see docs/configuration.md.",
+    )
+    top.add_argument("--version", action="version", version=f"tarkeep {version('tarkeep')}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="answer as JSON on standard output")
+    common.add_argument("--quiet", action="store_true", help="no progress bars")
+    sub = top.add_subparsers(required=True, metavar="COMMAND")
+    _add(sub, common, "backup", commands.backup, "back up the data folder now")
+    _add(sub, common, "list", commands.list_, "the backups in the bucket, newest first")
+    restore = _add(sub, common, "restore", commands.restore, "put a backup in place")
+    _key(restore)
+    restore.add_argument("--yes", action="store_true", help="do not ask before replacing")
+    _key(_add(sub, common, "verify", commands.verify, "read a whole backup back and check it"))
+    return top
+
+
+def _add(
+    sub: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+    name: str,
+    command: commands.Command,
+    text: str,
+) -> argparse.ArgumentParser:
+    made = sub.add_parser(name, parents=[common], help=text, description=text.capitalize() + ".")
+    made.set_defaults(command=command)
+    return made
+
+
+def _key(command: argparse.ArgumentParser) -> None:
+    command.add_argument("key", metavar="KEY", help="a backup's key, or `latest`")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
