@@ -44,11 +44,6 @@ class RunningS3:
     def stop(self) -> None:
         self.process.stop()
 
-    def restart(self) -> None:
-        """Start it again on the same ports and wait until it answers."""
-        self.process.restart()
-        _wait(self)
-
 
 def start_seaweed(
     directory: Path,

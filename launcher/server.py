@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from launcher.errors import LaunchError
 
+_LOG_BYTES = 5 * 1024 * 1024
 _TAIL_BYTES = 4096
 _TAIL_LINES = 12
 
@@ -33,15 +35,14 @@ class Command:
 
 
 class ServerProcess:
-    """A started server. Its output goes to `command.log`, kept small by starting afresh."""
+    """A started server. Its output is added to `command.log`; a long log is set aside as `.1`."""
 
     def __init__(self, command: Command) -> None:
         self.command = command
         self.process = self._spawn()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        self.command.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.command.log.open("wb") as log:
+        with _open_log(self.command.log) as log:
             return subprocess.Popen(
                 self.command.argv,
                 cwd=self.command.directory,
@@ -69,28 +70,52 @@ class ServerProcess:
         self.process = self._spawn()
 
     def wait_ready(self, answers: Callable[[], bool], *, limit: float) -> None:
-        """Return once `answers()` is true; `LaunchError` when it died or `limit` seconds passed."""
+        """Return once `answers()` is true; `LaunchError` when it died or `limit` seconds passed.
+
+        Whatever ends the waiting early, Ctrl-C too, ends the server as well.
+        """
+        try:
+            self._wait(answers, limit)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait(self, answers: Callable[[], bool], limit: float) -> None:
         deadline = time.monotonic() + limit
         while not answers():
             if not self.alive():
                 raise self._failure(f"stopped with exit code {self.process.returncode}")
             if time.monotonic() > deadline:
-                self.stop()
                 raise self._failure(f"did not answer within {limit:.0f} seconds")
             time.sleep(0.05)
 
-    def stop(self, *, limit: float = 20) -> None:
-        """SIGTERM, and SIGKILL for the whole session after `limit` seconds. Safe to call twice."""
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM); an ended one is left alone."""
         if self.alive():
             self.process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(limit)
+
+    def kill(self) -> None:
+        """End it and all that it started, at once."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def stop(self, *, limit: float = 20) -> None:
+        """SIGTERM, and SIGKILL for the whole session after `limit` seconds. Safe to call twice."""
+        self.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(limit)
+        self.kill()
+
     def _failure(self, what: str) -> LaunchError:
         return LaunchError(f"{self.name} {what} (log: {self.command.log})", tail(self.command.log))
+
+
+def _open_log(path: Path) -> BinaryIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > _LOG_BYTES:
+        path.replace(path.with_name(path.name + ".1"))
+    return path.open("ab")
 
 
 def tail(log: Path) -> str:

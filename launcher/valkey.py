@@ -45,11 +45,6 @@ class RunningServer:
     def stop(self) -> None:
         self.process.stop()
 
-    def restart(self) -> None:
-        """Start it again on the same port and wait until it answers."""
-        self.process.restart()
-        _wait(self.url, self.process)
-
 
 def start_valkey(
     directory: Path, *, port: int | None = None, log: Path | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from backup_project.web_settings import WEB_VARIABLES
 from tests.support.servers import choose_database, choose_redis, scratch_directory
 from worker.engine.settings import VARIABLES
 
@@ -15,7 +16,7 @@ SCRATCH = scratch_directory()
 DATABASE_CHOICE = choose_database(SCRATCH)
 REDIS_CHOICE = choose_redis(SCRATCH)
 
-os.environ |= {name: "" for variable in VARIABLES for name in variable.names}
+os.environ |= {name: "" for variable in (*VARIABLES, *WEB_VARIABLES) for name in variable.names}
 os.environ |= {
     "DATABASE_URL": DATABASE_CHOICE.url,
     "REDIS_URL": REDIS_CHOICE.url,

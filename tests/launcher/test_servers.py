@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -89,7 +90,8 @@ def test_a_killed_server_starts_again_with_its_data(tmp_path: Path):
         client.set("kept", "yes")
         os.kill(server.process.pid, signal.SIGKILL)
         server.process.process.wait()
-        server.restart()
+        server.process.restart()
+        server.process.wait_ready(lambda: answers(client), limit=30)
         assert client.get("kept") == b"yes"
     finally:
         server.stop()
@@ -142,18 +144,14 @@ def test_no_secret_is_on_a_command_line_or_in_a_log(s3_server: RunningS3):
     assert s3_server.secret_key not in repr(s3_server)
 
 
-def test_more_buckets_than_the_free_disk_has_volumes_can_be_filled(s3_server: RunningS3):
-    client = client_of(s3_server)
-    for number in range(100):
-        client.create_bucket(Bucket=f"many-{number}")
-        client.put_object(Bucket=f"many-{number}", Key="one", Body=b"x")
-    stored = [client.head_object(Bucket=f"many-{n}", Key="one") for n in range(100)]
-    assert all(found["ContentLength"] == 1 for found in stored)
+def answers(client: redis.Redis) -> bool:
+    try:
+        return client.ping()
+    except redis.exceptions.RedisError:
+        return False
 
 
 def ports_of(server: RunningS3) -> dict[str, int]:
-    import json
-
     state = json.loads((server.process.command.directory / "state.json").read_text())
     return state["ports"]
 
