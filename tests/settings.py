@@ -21,6 +21,11 @@ os.environ |= {
     "DATABASE_URL": DATABASE_CHOICE.url,
     "REDIS_URL": REDIS_CHOICE.url,
     "TARKEEP_SECRET_KEY": "only-for-tests-" + "x" * 40,
+    # A whole configuration, so that only what a test breaks is wrong. No test reaches this bucket.
+    "BACKUP_S3_BUCKET": "nowhere",
+    "BACKUP_S3_ACCESS_KEY": "nobody",
+    "BACKUP_S3_SECRET_KEY": "nothing-at-all",
+    "BACKUP_S3_ENDPOINT": "http://127.0.0.1:9",
     "BACKUP_DATA_DIR": str(SCRATCH / "data"),
     "BACKUP_TEMP_DIR": str(SCRATCH / "temp"),
     "LOGS_PATH": str(SCRATCH / "logs"),
