@@ -1,0 +1,24 @@
+"""The ASGI application: HTTP by Django, WebSockets by Channels."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, cast
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_project.settings")
+http = get_asgi_application()
+
+from channels.auth import AuthMiddlewareStack  # noqa: E402  after Django is set up
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.urls import re_path  # noqa: E402
+
+from backups_app.consumer import JobsConsumer  # noqa: E402
+from backups_app.origin import SameOrigin  # noqa: E402
+
+# Django's type of `re_path` knows views alone; Channels' routers take applications.
+jobs: Any = re_path(r"^ws/backup/?$", cast(Any, JobsConsumer.as_asgi()))
+application = ProtocolTypeRouter(
+    {"http": http, "websocket": SameOrigin(AuthMiddlewareStack(URLRouter([jobs])))}
+)

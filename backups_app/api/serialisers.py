@@ -1,0 +1,201 @@
+"""The JSON of the API: camelCase outside, our names inside. docs/api.md explains each field."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rest_framework import serializers as s
+from worker.engine.metadata import dump
+
+from backups_app.models import Job, Kind, Trigger
+from backups_app.states import State
+
+Serialiser = s.Serializer[Any]
+
+
+class ErrorSerialiser(s.Serializer[Any]):
+    """What every failed request answers, and what a failed job carries."""
+
+    code = s.CharField()
+    message = s.CharField()
+    hint = s.CharField(allow_blank=True)
+
+
+class PhaseSerialiser(s.Serializer[Any]):
+    name = s.CharField()
+    startedAt = s.DateTimeField()
+    seconds = s.FloatField(allow_null=True, help_text="null while the phase lasts")
+
+
+class WarningSerialiser(s.Serializer[Any]):
+    code = s.CharField()
+    path = s.CharField()
+    message = s.CharField()
+
+
+class ProgressSerialiser(s.Serializer[Job]):
+    """Counts of the current measure; `percent` and `secondsLeft` are null when unknown."""
+
+    filesDone = s.IntegerField(source="files_done")
+    filesTotal = s.IntegerField(source="files_total")
+    bytesDone = s.IntegerField(source="bytes_done")
+    bytesTotal = s.IntegerField(source="bytes_total")
+    bytesSent = s.IntegerField(source="bytes_sent")
+    bytesPerSecond = s.IntegerField(source="bytes_per_second")
+    percent = s.SerializerMethodField()
+    secondsLeft = s.SerializerMethodField()
+
+    def get_percent(self, job: Job) -> float | None:
+        if job.state == State.SUCCEEDED:
+            return 100.0
+        if job.bytes_total <= 0:
+            return None
+        return round(min(100.0, 100 * job.bytes_done / job.bytes_total), 1)
+
+    def get_secondsLeft(self, job: Job) -> int | None:
+        left = job.bytes_total - job.bytes_done
+        if job.state != State.RUNNING or job.bytes_per_second <= 0 or left < 0:
+            return None
+        return left // job.bytes_per_second
+
+
+class JobSerialiser(s.ModelSerializer[Job]):
+    """One job, whole: the same in answers, in lists and over the WebSocket."""
+
+    kind = s.ChoiceField(choices=Kind.choices)
+    trigger = s.ChoiceField(choices=Trigger.choices)
+    requestedBy = s.CharField(source="requested_by")
+    state = s.ChoiceField(choices=State.choices)
+    slot = s.DateTimeField(allow_null=True)
+    retryOf = s.UUIDField(source="retry_of_id", allow_null=True)
+    createdAt = s.DateTimeField(source="created_at")
+    startedAt = s.DateTimeField(source="started_at", allow_null=True)
+    finishedAt = s.DateTimeField(source="finished_at", allow_null=True)
+    phases = PhaseSerialiser(many=True)
+    progress = ProgressSerialiser(source="*")
+    warnings = WarningSerialiser(many=True)
+    warningCount = s.IntegerField(source="warning_count")
+    error = s.SerializerMethodField()
+    backupKey = s.CharField(source="backup_key")
+    cancelRequested = s.SerializerMethodField()
+    result = s.DictField()
+
+    class Meta:
+        model = Job
+        fields = (
+            "id", "plan", "kind", "trigger", "requestedBy", "state", "slot", "attempt", "retryOf",
+            "revision", "createdAt", "startedAt", "finishedAt", "phase", "phases", "progress",
+            "warnings", "warningCount", "error", "backupKey", "cancelRequested", "result",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    def get_error(self, job: Job) -> ErrorJson | None:
+        return error_of(job)
+
+    def get_cancelRequested(self, job: Job) -> bool:
+        return job.cancel_requested_at is not None
+
+
+ErrorJson = dict[str, str]
+
+
+def error_of(job: Job) -> ErrorJson | None:
+    if not job.error_code:
+        return None
+    return {"code": job.error_code, "message": job.error_message, "hint": job.error_hint}
+
+
+def job_json(job: Job) -> dict[str, Any]:
+    """The job as plain JSON values."""
+    return dict(JobSerialiser(job).data)
+
+
+class JobAnswerSerialiser(s.Serializer[Any]):
+    message = s.CharField()
+    jobId = s.UUIDField(source="job.id")
+    job = JobSerialiser()
+
+
+class FinishedAnswerSerialiser(JobAnswerSerialiser):
+    backupKey = s.CharField(source="job.backup_key")
+
+
+class ConflictSerialiser(ErrorSerialiser):
+    job = JobSerialiser(required=False)
+
+
+class JobListSerialiser(s.Serializer[Any]):
+    count = s.IntegerField(help_text="all there are, not only those of this page")
+    jobs = JobSerialiser(many=True)
+
+
+class BackupSerialiser(s.Serializer[Any]):
+    """`metadata` is null for an archive that was put into the bucket by hand."""
+
+    key = s.CharField()
+    lastModified = s.DateTimeField(source="modified")
+    size = s.IntegerField(help_text="bytes")
+    metadata = s.SerializerMethodField()
+
+    def get_metadata(self, backup: Any) -> dict[str, Any] | None:
+        return json.loads(dump(backup.metadata)) if backup.metadata else None
+
+
+class BackupListSerialiser(s.Serializer[Any]):
+    backups = BackupSerialiser(many=True)
+
+
+class BackupKeySerialiser(s.Serializer[Any]):
+    backupKey = s.CharField(max_length=1024, trim_whitespace=False)
+
+
+class WaitSerialiser(s.Serializer[Any]):
+    wait = s.IntegerField(
+        min_value=0, max_value=3600, required=False, default=0, help_text="seconds"
+    )
+
+
+class PageSerialiser(s.Serializer[Any]):
+    limit = s.IntegerField(min_value=1, max_value=200, required=False, default=50)
+    offset = s.IntegerField(min_value=0, max_value=2**31, required=False, default=0)
+
+
+class CountsSerialiser(s.Serializer[Any]):
+    backups = s.IntegerField(allow_null=True, help_text="null until the bucket was looked at")
+    jobs = s.IntegerField()
+    succeeded = s.IntegerField()
+    failed = s.IntegerField(help_text="FAILED and LOST")
+
+
+class SizesSerialiser(s.Serializer[Any]):
+    latest = s.IntegerField(allow_null=True)
+    total = s.IntegerField(allow_null=True)
+
+
+class ProblemSerialiser(s.Serializer[Any]):
+    variable = s.CharField()
+    message = s.CharField()
+    hint = s.CharField(allow_blank=True)
+
+
+class StatusSerialiser(s.Serializer[Any]):
+    enabled = s.BooleanField()
+    schedule = s.CharField()
+    timezone = s.CharField()
+    nextRun = s.DateTimeField(source="next_run", allow_null=True)
+    lastBackup = JobSerialiser(source="last_backup", allow_null=True)
+    lastSuccess = s.DateTimeField(source="last_success", allow_null=True)
+    inProgress = s.BooleanField(source="in_progress")
+    currentJob = JobSerialiser(source="current_job", allow_null=True)
+    s3Bucket = s.CharField(source="s3_bucket", allow_blank=True)
+    maxBackups = s.IntegerField(source="max_backups")
+    stopInstancesBeforeBackup = s.BooleanField(source="stop_instances")
+    encrypted = s.BooleanField()
+    dataDir = s.CharField(source="data_dir")
+    storageLocal = s.BooleanField(source="storage_local")
+    workersAlive = s.IntegerField(source="workers_alive")
+    counts = CountsSerialiser()
+    sizes = SizesSerialiser()
+    problems = ProblemSerialiser(many=True)
+    version = s.CharField()

@@ -1,0 +1,55 @@
+/** The public REST API, as any client sees it. Every failure is an `ApiError`. */
+
+import { words } from "./texts.js";
+
+const root = document.documentElement.dataset.api;
+const PATIENCE = 60_000; // ms; listing a slow bucket may take long, for ever it may not
+
+let skew = 0; // ms the server's clock is ahead of ours
+
+/** What the server answered instead of a result; `status` 0 when it did not answer at all. */
+export class ApiError extends Error {
+  constructor(status, { code = "", message, hint = "", job = null } = {}) {
+    super(message || words.errors.unexplained(status));
+    Object.assign(this, { status, code, hint, job });
+  }
+}
+
+export const get = (path) => call("GET", path);
+export const post = (path, body = {}) => call("POST", path, body);
+
+/** The server's time in ms: ages must not lie because this computer's clock is wrong. */
+export function now() {
+  return Date.now() + skew;
+}
+
+async function call(method, path, body) {
+  const response = await send(method, path, body);
+  const answer = await response.json().catch(() => null);
+  if (response.ok && answer !== null) return answer;
+  throw new ApiError(response.ok ? 502 : response.status, answer ?? {});
+}
+
+async function send(method, path, body) {
+  const headers = { Accept: "application/json" };
+  if (body) Object.assign(headers, { "Content-Type": "application/json", "X-CSRFToken": csrf() });
+  const signal = AbortSignal.timeout(PATIENCE);
+  const options = { method, headers, signal, body: body && JSON.stringify(body), cache: "no-store" };
+  try {
+    const response = await fetch(root + path, { credentials: "same-origin", ...options });
+    readClock(response);
+    return response;
+  } catch {
+    throw new ApiError(0, words.errors.unreachable);
+  }
+}
+
+function csrf() {
+  return document.querySelector("meta[name=csrf-token]").content;
+}
+
+/** Small differences are the whole seconds of the header and the way of the answer: not a skew. */
+function readClock(response) {
+  const difference = Date.parse(response.headers.get("Date")) - Date.now();
+  skew = Math.abs(difference) > 10_000 ? difference : 0;
+}
