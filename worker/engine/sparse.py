@@ -6,10 +6,10 @@ Read: the PAX formats 0.1 and 1.0, and the old GNU type `S`. A map is a list of
 
 from __future__ import annotations
 
+from worker.engine.blocks import Source
 from worker.engine.limits import Limits
 from worker.engine.pax import Records, natural
 from worker.engine.refusals import damaged, hostile, unsupported
-from worker.engine.blocks import Source
 from worker.engine.tarheader import BLOCK, number
 
 Extents = tuple[tuple[int, int], ...]

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from worker.engine import pax, sparse
+from worker.engine.blocks import Readable, Source
 from worker.engine.limits import Limits
 from worker.engine.refusals import damaged, hostile, shown, truncated, unsupported
-from worker.engine.blocks import Readable, Source
 from worker.engine.tarheader import (
     BLOCK,
     CHARACTER,

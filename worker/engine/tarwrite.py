@@ -8,13 +8,16 @@ layout: POSIX.1-2017 pax(1), "ustar Interchange Format" and "pax Extended Header
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
 
 BLOCK = 512
 END_OF_ARCHIVE = bytes(2 * BLOCK)
 MAX_OCTAL_7 = 0o7777777  # mode, uid, gid: seven octal digits
 MAX_OCTAL_11 = 0o77777777777  # size, mtime: eleven octal digits (8 GiB - 1, year 2242)
+
+_MAX_TIME = MAX_OCTAL_11 * 1_000_000_000
 
 REGULAR, HARDLINK, SYMLINK, DIRECTORY = b"0", b"1", b"2", b"5"
 
@@ -24,8 +27,7 @@ _BLANK_CHECKSUM = 8 * ord(" ")
 _CONSTANT_SUM = _BLANK_CHECKSUM + sum(_USTAR)
 
 
-@dataclass(frozen=True, slots=True)
-class TarEntry:
+class TarEntry(NamedTuple):
     """One member. `path` is the whole name in the archive, bytes, directories end with `/`.
 
     `size` in bytes (0 unless regular), `mtime_ns` nanoseconds since the epoch, may be negative.
@@ -41,8 +43,7 @@ class TarEntry:
     link: bytes = b""
     uname: bytes = b""
     gname: bytes = b""
-    xattrs: Mapping[bytes, bytes] = field(default_factory=dict)
-    extra: tuple[tuple[bytes, bytes], ...] = ()
+    xattrs: Mapping[bytes, bytes] = MappingProxyType({})
 
 
 def header(entry: TarEntry) -> bytes:
@@ -63,45 +64,54 @@ def padded(size: int) -> int:
 
 
 def _ustar(entry: TarEntry) -> bytes:
-    seconds = entry.mtime_ns // 1_000_000_000
-    body = b"".join(
-        (
-            entry.path[:100].ljust(100, b"\0"),
-            b"%07o\0" % (entry.mode & 0o7777),
-            b"%07o\0" % (entry.uid if entry.uid <= MAX_OCTAL_7 else 0),
-            b"%07o\0" % (entry.gid if entry.gid <= MAX_OCTAL_7 else 0),
-            b"%011o\0" % (entry.size if entry.size <= MAX_OCTAL_11 else 0),
-            b"%011o\0" % (seconds if 0 <= seconds <= MAX_OCTAL_11 else 0),
-        )
+    # One formatting call: this runs for every file. %b takes the name as it is.
+    body = b"%b%07o\0%07o\0%07o\0%011o\0%011o\0" % (
+        entry.path[:100].ljust(100, b"\0"),
+        entry.mode & 0o7777,
+        entry.uid if entry.uid <= MAX_OCTAL_7 else 0,
+        entry.gid if entry.gid <= MAX_OCTAL_7 else 0,
+        entry.size if entry.size <= MAX_OCTAL_11 else 0,
+        min(max(entry.mtime_ns // 1_000_000_000, 0), MAX_OCTAL_11),
     )
-    tail = b"".join((entry.kind, entry.link[:100].ljust(100, b"\0")))
+    tail = entry.kind + entry.link[:100].ljust(100, b"\0")
     owner = entry.uname[:31].ljust(32, b"\0") + entry.gname[:31]
     checksum = sum(body) + sum(tail) + sum(owner) + _CONSTANT_SUM
-    return b"".join((body, b"%06o\0 " % checksum, tail, _USTAR, owner)).ljust(BLOCK, b"\0")
+    return (b"%b%06o\0 %b%b%b" % (body, checksum, tail, _USTAR, owner)).ljust(BLOCK, b"\0")
 
 
 def _pax_records(entry: TarEntry) -> bytes:
-    """All records of the member, sorted by keyword as written here; empty when none is needed."""
-    out: list[bytes] = []
-    seconds, fraction = divmod(entry.mtime_ns, 1_000_000_000)
-    if fraction or not 0 <= seconds <= MAX_OCTAL_11:
-        out.append(_record(b"mtime", _decimal(entry.mtime_ns)))
+    """All records of the member; empty when ustar says everything."""
+    out = b""
+    if entry.mtime_ns % 1_000_000_000 or not 0 <= entry.mtime_ns <= _MAX_TIME:
+        out = _record(b"mtime", _decimal(entry.mtime_ns))
+    if len(entry.path) > 100 or len(entry.link) > 100:
+        out += _long_names(entry)
+    if entry.size > MAX_OCTAL_11 or entry.uid > MAX_OCTAL_7 or entry.gid > MAX_OCTAL_7:
+        out += _large_numbers(entry)
+    for keyword in sorted(entry.xattrs):
+        out += _record(b"SCHILY.xattr." + keyword, entry.xattrs[keyword])
+    return out
+
+
+def _long_names(entry: TarEntry) -> bytes:
+    out = _record(b"hdrcharset", b"BINARY") if _needs_binary(entry) else b""
     if len(entry.path) > 100:
-        out.append(_record(b"path", entry.path))
+        out += _record(b"path", entry.path)
     if len(entry.link) > 100:
-        out.append(_record(b"linkpath", entry.link))
-    for keyword, number, limit in (
-        (b"size", entry.size, MAX_OCTAL_11),
-        (b"uid", entry.uid, MAX_OCTAL_7),
-        (b"gid", entry.gid, MAX_OCTAL_7),
-    ):
-        if number > limit:
-            out.append(_record(keyword, b"%d" % number))
-    out.extend(_record(keyword, value) for keyword, value in entry.extra)
-    out.extend(_record(b"SCHILY.xattr." + k, entry.xattrs[k]) for k in sorted(entry.xattrs))
-    if out and _needs_binary(entry):
-        out.insert(0, _record(b"hdrcharset", b"BINARY"))
-    return b"".join(out)
+        out += _record(b"linkpath", entry.link)
+    return out
+
+
+def _large_numbers(entry: TarEntry) -> bytes:
+    return b"".join(
+        _record(keyword, b"%d" % number)
+        for keyword, number, limit in (
+            (b"size", entry.size, MAX_OCTAL_11),
+            (b"uid", entry.uid, MAX_OCTAL_7),
+            (b"gid", entry.gid, MAX_OCTAL_7),
+        )
+        if number > limit
+    )
 
 
 def _needs_binary(entry: TarEntry) -> bool:
@@ -122,10 +132,9 @@ def _is_utf8(name: bytes) -> bool:
 
 def _decimal(ns: int) -> bytes:
     """Seconds with up to nine decimals and no trailing zeros; the sign covers the whole number."""
-    sign = b"-" if ns < 0 else b""
     seconds, fraction = divmod(abs(ns), 1_000_000_000)
-    decimals = (b"%09d" % fraction).rstrip(b"0")
-    return sign + b"%d" % seconds + (b"." + decimals if decimals else b"")
+    text = b"%b%d.%09d" % (b"-" if ns < 0 else b"", seconds, fraction)
+    return text.rstrip(b"0").rstrip(b".")
 
 
 def _record(keyword: bytes, value: bytes) -> bytes:
