@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from worker.engine.config import StorageConfig
 from worker.engine.s3_client import Patience, make_client
-from worker.engine.s3_errors import S3Error, translated
+from worker.engine.s3_errors import translated
 from worker.engine.s3_read import Download
 from worker.engine.s3_retry import Retry
 from worker.engine.s3_upload import S3Upload, abort_upload, content_md5, stored
-from worker.engine.storage import Storage, StoredObject
+from worker.engine.storage import Storage, StoredObject, TooLarge
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -60,7 +60,7 @@ class S3Storage(Storage):
         for chunk in self.get(key, 0, limit + 1):
             content += chunk
         if len(content) > limit:
-            raise S3Error(f"The object {key!r} is larger than {limit} bytes")
+            raise TooLarge(f"The object {key!r} is larger than {limit} bytes")
         return bytes(content)
 
     def put(

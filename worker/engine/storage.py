@@ -23,6 +23,10 @@ class NotFound(StorageError):
     default_code = "STORAGE_KEY_MISSING"
 
 
+class TooLarge(StorageError):
+    """`get_bytes` met an object beyond its limit."""
+
+
 @dataclass(frozen=True)
 class StoredObject:
     """`size` in bytes, `modified` aware UTC, `etag` without quotes."""
@@ -70,7 +74,7 @@ class Storage(Protocol):
         ...
 
     def get_bytes(self, key: str, *, limit: int) -> bytes:
-        """A whole small object; `StorageError` when it is larger than `limit` bytes."""
+        """A whole small object; `TooLarge` when it has more than `limit` bytes."""
         ...
 
     def put(self, key: str, data: bytes, *, content_type: str = ...) -> StoredObject: ...

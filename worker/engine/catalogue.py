@@ -1,0 +1,115 @@
+"""What backups there are: the bucket itself is the catalogue.
+
+A backup exists when its metadata and its archive do. An archive without metadata is one that
+never got finished, or one that somebody put there by hand: it is not listed, but it can be
+asked for by its key. Objects whose names are not exactly ours are not looked at.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from worker.engine import metadata as metadata_file
+from worker.engine.config import PlanConfig
+from worker.engine.errors import ArchiveError
+from worker.engine.metadata import Metadata
+from worker.engine.naming import INDEX_SUFFIX, check_key, index_key, metadata_key, parse_key
+from worker.engine.storage import NotFound, Storage, StoredObject, TooLarge
+
+LATEST = "latest"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BackupInfo:
+    """One backup. `created` is in its name, `modified` and `size` (bytes) are the archive's.
+
+    `metadata` is None where it was not asked for, is missing, or cannot be used.
+    """
+
+    key: str
+    created: datetime
+    modified: datetime
+    size: int
+    metadata: Metadata | None = None
+
+
+def list_backups(
+    storage: Storage, plan: PlanConfig, *, with_metadata: bool = True, workers: int = 8
+) -> list[BackupInfo]:
+    """All backups, newest first. Metadata is read with `workers` threads.
+
+    Damaged metadata leaves the backup in the list. `StorageError` when the bucket fails us.
+    """
+    objects = _objects(storage, plan)
+    infos = [
+        info
+        for found in objects.values()
+        if (info := _info(plan, found)) and metadata_key(info.key) in objects
+    ]
+    if with_metadata:
+        with ThreadPoolExecutor(workers) as pool:
+            infos = [info for info in pool.map(partial(_read_metadata, storage), infos) if info]
+    return sorted(infos, key=lambda info: info.created, reverse=True)
+
+
+def find_backup(storage: Storage, plan: PlanConfig, key_or_latest: str) -> BackupInfo:
+    """The backup under a key, or the newest one, with its metadata.
+
+    `ArchiveError`: KEY_MALFORMED, BACKUP_NOT_FOUND. Archives without metadata are found too.
+    """
+    key = check_key(plan, _latest(storage, plan) if key_or_latest == LATEST else key_or_latest)
+    try:
+        info = _info(plan, storage.head(key))
+    except NotFound as error:
+        raise _not_found(f"There is no backup {key!r}") from error
+    assert info  # check_key has parsed this key
+    return _read_metadata(storage, info) or info
+
+
+def incomplete(storage: Storage, plan: PlanConfig) -> list[StoredObject]:
+    """Archives and indexes of ours without metadata: begun or half deleted, or put by hand."""
+    objects = _objects(storage, plan)
+    archives = [key.removesuffix(INDEX_SUFFIX) for key in objects if key.endswith(INDEX_SUFFIX)]
+    ours = {key for key in (*objects, *archives) if parse_key(plan, key)}
+    without = sorted(key for key in ours if metadata_key(key) not in objects)
+    names = [name for key in without for name in (key, index_key(key))]
+    return [objects[name] for name in names if name in objects]
+
+
+def _objects(storage: Storage, plan: PlanConfig) -> dict[str, StoredObject]:
+    """By key, once each: some servers repeat a key where two pages meet."""
+    return {found.key: found for found in storage.list(f"{plan.prefix}{plan.name}-")}
+
+
+def _info(plan: PlanConfig, found: StoredObject) -> BackupInfo | None:
+    created = parse_key(plan, found.key)
+    return BackupInfo(found.key, created, found.modified, found.size) if created else None
+
+
+def _read_metadata(storage: Storage, info: BackupInfo) -> BackupInfo | None:
+    """The same backup with its metadata; None when there is none (any more)."""
+    try:
+        raw = storage.get_bytes(metadata_key(info.key), limit=metadata_file.MAX_SIZE)
+        return replace(info, metadata=metadata_file.load(raw, info.key))
+    except NotFound:
+        return None
+    except (ArchiveError, TooLarge) as error:
+        log.warning("%s", error.message)
+        return info
+
+
+def _latest(storage: Storage, plan: PlanConfig) -> str:
+    backups = list_backups(storage, plan, with_metadata=False)
+    if not backups:
+        raise _not_found("There is no backup yet")
+    return backups[0].key
+
+
+def _not_found(message: str) -> ArchiveError:
+    hint = "Look at the list of backups, and check the bucket and BACKUP_PREFIX."
+    return ArchiveError(message, hint=hint, code="BACKUP_NOT_FOUND")

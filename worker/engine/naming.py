@@ -1,0 +1,80 @@
+"""Names in the bucket: built, recognised, and refused when they are not exactly ours.
+
+    backups/whatsapp-data-backup-2025-08-29T05-00-00-000Z.tar.gz
+            ├── …tar.gz.metadata.json      written last: with it the backup exists
+            └── …tar.gz.index              what is where in the archive
+
+Times are UTC to the millisecond. Whoever asks for a key from outside goes through
+`check_key`: nothing is mended or normalised, a key either is one of ours or it is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from worker.engine.config import PlanConfig
+from worker.engine.errors import ArchiveError
+
+ARCHIVE_SUFFIX = ".tar.gz"
+METADATA_SUFFIX = ".metadata.json"
+INDEX_SUFFIX = ".index"
+
+_STAMP = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{3})Z"
+)
+
+
+def stamp(at: datetime) -> str:
+    """`2025-08-29T05-00-00-000Z` for an aware time."""
+    utc = at.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H-%M-%S}-{utc.microsecond // 1000:03}Z"
+
+
+def parse_stamp(text: str) -> datetime | None:
+    """The time that `stamp` wrote, or None."""
+    match = _STAMP.fullmatch(text)
+    if not match:
+        return None
+    year, month, day, hour, minute, second, milli = map(int, match.groups())
+    try:
+        return datetime(year, month, day, hour, minute, second, milli * 1000, tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def archive_key(plan: PlanConfig, at: datetime) -> str:
+    """The key of the backup made `at` that (aware) time."""
+    return f"{_start(plan)}{stamp(at)}{ARCHIVE_SUFFIX}"
+
+
+def metadata_key(archive_key: str) -> str:
+    return archive_key + METADATA_SUFFIX
+
+
+def index_key(archive_key: str) -> str:
+    return archive_key + INDEX_SUFFIX
+
+
+def parse_key(plan: PlanConfig, key: str) -> datetime | None:
+    """When the archive under `key` was made; None unless the key is exactly one of ours."""
+    start = _start(plan)
+    if not key.startswith(start) or not key.endswith(ARCHIVE_SUFFIX):
+        return None
+    return parse_stamp(key[len(start) : -len(ARCHIVE_SUFFIX)])
+
+
+def check_key(plan: PlanConfig, key: str) -> str:
+    """The key itself when it is one of ours, else `ArchiveError` (KEY_MALFORMED)."""
+    if parse_key(plan, key) is None:
+        example = f"{_start(plan)}2025-08-29T05-00-00-000Z{ARCHIVE_SUFFIX}"
+        raise ArchiveError(
+            "That is not the key of a backup of ours",
+            hint=f"Take one from the list; it looks like {example}.",
+            code="KEY_MALFORMED",
+        )
+    return key
+
+
+def _start(plan: PlanConfig) -> str:
+    return f"{plan.prefix}{plan.name}-"
