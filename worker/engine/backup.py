@@ -10,7 +10,6 @@ import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from worker.engine import metadata as metadata_file
@@ -30,6 +29,7 @@ from worker.engine.pipeline import Pipeline
 from worker.engine.progress import Progress, SourceWarning
 from worker.engine.scan import Scan, ScanTotals, open_root
 from worker.engine.storage import Storage
+from worker.engine.version import VERSION
 from worker.engine.workspace import workspace
 
 
@@ -203,7 +203,7 @@ class _Run:
             checksum=f"sha256:{digest}",
             compressed=True,
             encrypted=self.master is not None,
-            version=version("tarkeep"),
+            version=VERSION,
             format_version=1,
             data_size=self.totals.bytes,
             file_count=self.totals.files,

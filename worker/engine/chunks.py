@@ -38,7 +38,6 @@ class ChunkReader:
         return b"".join(pieces)
 
     def push_back(self, rest: memoryview) -> None:
-        """Give back the end of what `some` gave."""
-        if rest:
-            self._rest = rest
-            self.position -= len(rest)
+        """Give back the end of what was read last: it comes first again."""
+        self.position -= len(rest)
+        self._rest = memoryview(b"".join((rest, self._rest))) if self._rest else rest

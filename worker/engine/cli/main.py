@@ -10,13 +10,13 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 
 from worker.engine.cli import commands
 from worker.engine.cli.output import Output
 from worker.engine.errors import EngineError, JobStopped
 from worker.engine.s3 import open_storage
 from worker.engine.settings import Settings, read_settings, require
+from worker.engine.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         description="Back up a data folder to an S3 bucket, and bring it back.",
         epilog="Settings come from the environment and from .env; see docs/configuration.md.",
     )
-    top.add_argument("--version", action="version", version=f"tarkeep {version('tarkeep')}")
+    top.add_argument("--version", action="version", version=f"tarkeep {VERSION}")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="answer as JSON on standard output")
     common.add_argument("--quiet", action="store_true", help="no progress bars")
