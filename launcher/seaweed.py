@@ -63,7 +63,8 @@ def start_seaweed(
     argv = [str(_executable()), "-logtostderr=true", "mini"]
     argv += [*_options(directory, state["ports"], bucket), f"-volume.max={max_volumes}"]
     env = _environment(directory, state["tokens"])
-    command = Command("s3", argv, directory, log or directory / "s3.log", env)
+    litter = _grpc_sockets(state["ports"])
+    command = Command("s3", argv, directory, log or directory / "s3.log", env, litter)
     endpoint = f"http://{LOOPBACK}:{state['ports']['s3']}"
     running = RunningS3(
         endpoint, state["access_key"], state["secret_key"], bucket, ServerProcess(command)
@@ -143,6 +144,13 @@ def _port_options(ports: dict[str, int]) -> list[str]:
         f"-{part}.port{'.grpc' if name.endswith('.grpc') else ''}={ports[name]}"
         for name, part in names.items()
     ]
+
+
+def _grpc_sockets(ports: dict[str, int]) -> tuple[Path, ...]:
+    """Sockets that `weed` puts into /tmp, whatever TMPDIR says, and does not always remove."""
+    grpc = {name.removesuffix(".grpc"): port for name, port in ports.items() if ".grpc" in name}
+    names = [f"seaweedfs-{part}-grpc-{port}.sock" for part, port in grpc.items()]
+    return tuple(Path("/tmp") / name for name in names)  # noqa: S108
 
 
 def _environment(directory: Path, tokens: dict[str, str]) -> dict[str, str]:

@@ -25,13 +25,17 @@ _TAIL_LINES = 12
 
 @dataclass(frozen=True)
 class Command:
-    """How to start a server. Secrets belong into files and `env`, never into `argv`."""
+    """How to start a server. Secrets belong into files and `env`, never into `argv`.
+
+    `litter` are files it may leave behind outside its own directory; we remove them.
+    """
 
     name: str
     argv: list[str]
     directory: Path
     log: Path
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    litter: tuple[Path, ...] = ()
 
 
 class ServerProcess:
@@ -99,6 +103,8 @@ class ServerProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        for path in self.command.litter:
+            path.unlink(missing_ok=True)
 
     def stop(self, *, limit: float = 20) -> None:
         """SIGTERM, and SIGKILL for the whole session after `limit` seconds. Safe to call twice."""

@@ -32,7 +32,13 @@ def children_of(home: Path, env: Mapping[str, str], events: queue.Queue[Message]
 def environment(port: int, servers: Mapping[str, str]) -> dict[str, str]:
     """What the children need beyond our own environment: servers, port, this Python's programs."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return {**servers, "PORT": str(port), "PATH": path, "PYTHONUNBUFFERED": "1"}
+    return {
+        **servers,
+        "PORT": str(port),
+        "PATH": path,
+        "PYTHONUNBUFFERED": "1",
+        "DJANGO_SETTINGS_MODULE": "backup_project.settings",
+    }
 
 
 def readiness(port: int) -> dict[str, Callable[[Child], bool]]:
