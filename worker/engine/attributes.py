@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from worker.engine.progress import Progress, SourceWarning
 from worker.engine.refusals import shown
+from worker.engine.warner import Warner
 
 _FILE_MODE = 0o777  # never set-user-id, set-group-id or sticky
 _FOLDER_MODE = 0o3777  # set-group-id and sticky mean no rights on a folder
@@ -40,9 +40,8 @@ def creation_mode(mode: int) -> int:
 class AttributeSetter:
     """`owner`: whether to give files to their recorded users (only root can)."""
 
-    progress: Progress
+    warner: Warner
     owner: bool
-    _warned: set[str] = field(default_factory=set)
     _umask: int = field(default_factory=lambda: _current_umask())
     _me: tuple[int, int] = field(default_factory=lambda: (os.geteuid(), os.getegid()))
 
@@ -53,7 +52,9 @@ class AttributeSetter:
         if mode & self._umask or owned:
             os.fchmod(descriptor, mode)
         if wanted.mode & (stat.S_ISUID | stat.S_ISGID):
-            self._warn("MODE_REDUCED", path, "its set-user-id or set-group-id bit was dropped")
+            self.warner.warn(
+                "MODE_REDUCED", path, "its set-user-id or set-group-id bit was dropped"
+            )
         self._rest(descriptor, path, wanted)
 
     def folder(self, descriptor: int, path: bytes, wanted: Attributes) -> None:
@@ -77,10 +78,12 @@ class AttributeSetter:
         if (wanted.uid, wanted.gid) == self._me:
             return False
         if not self.owner:
-            self._warn_once("OWNER_NOT_RESTORED", path, "only root can give files to other users")
+            self.warner.once("OWNER_NOT_RESTORED", path, "only root can give files to other users")
             return False
         if max(wanted.uid, wanted.gid) > _LARGEST_ID:
-            self._warn("OWNER_NOT_RESTORED", path, "the recorded owner does not exist on Linux")
+            self.warner.warn(
+                "OWNER_NOT_RESTORED", path, "the recorded owner does not exist on Linux"
+            )
             return False
         return True
 
@@ -90,30 +93,21 @@ class AttributeSetter:
         try:
             os.utime(descriptor, ns=(wanted.mtime, wanted.mtime))
         except (OverflowError, ValueError):
-            self._warn("TIME_NOT_RESTORED", path, "its time of change is out of range")
+            self.warner.warn("TIME_NOT_RESTORED", path, "its time of change is out of range")
 
     def _set_xattr(self, descriptor: int, path: bytes, name: bytes, value: bytes) -> None:
         kept = name.startswith(_XATTR_KEPT) or (self.owner and name in _ACLS)
         if not kept or b"\0" in name:
-            self._warn_once("XATTR_SKIPPED", path, f"attribute {shown(name)} is not restored")
+            self.warner.once("XATTR_SKIPPED", path, f"attribute {shown(name)} is not restored")
             return
         try:
             os.setxattr(descriptor, name, value)
         except OSError as error:
             if error.errno == errno.EIO:
                 raise
-            self._warn_once(
+            self.warner.once(
                 "XATTR_SKIPPED", path, f"attribute {shown(name)} not kept: {error.strerror}"
             )
-
-    def _warn_once(self, code: str, path: bytes, message: str) -> None:
-        """One warning per kind: a million files with the same trouble are one trouble."""
-        if message not in self._warned and len(self._warned) < 100:
-            self._warned.add(message)
-            self._warn(code, path, f"{message} (said once)")
-
-    def _warn(self, code: str, path: bytes, message: str) -> None:
-        self.progress.warn(SourceWarning(code, shown(path), message))
 
 
 def _current_umask() -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from worker.engine import membernames
@@ -19,19 +19,30 @@ from worker.engine.blocks import Readable
 from worker.engine.limits import Limits
 from worker.engine.pace import Pace
 from worker.engine.placing import Placing
-from worker.engine.progress import Progress, SourceWarning
+from worker.engine.progress import Progress
 from worker.engine.refusals import damaged, hostile, shown
 from worker.engine.syscalls import sync_file_system
-from worker.engine.target_errors import as_target_error
+from worker.engine.target_errors import as_target_error, no_space
 from worker.engine.tarheader import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK
 from worker.engine.tarread import Member, read_members
+from worker.engine.warner import Warner
 from worker.engine.writefile import create, write_content
 
 LinkRule = Callable[[bytes, bytes], bool]
 
 _ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _RECORD_COST = 200  # bytes of memory that a record costs beyond its strings
-_DEFAULT = Limits()
+
+
+@dataclass(frozen=True)
+class Room:
+    """`limits` of the archive, and how much `space` (bytes) its files may take on the disk."""
+
+    limits: Limits = field(default_factory=Limits)
+    space: int = 1 << 62
+
+
+_DEFAULT = Room()
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,7 @@ class ExtractResult:
     folders: int
     bytes: int
     skipped: int
+    warnings: int
     root_recorded: bool
 
 
@@ -53,7 +65,7 @@ def extract(
     target: Path,
     progress: Progress,
     *,
-    limits: Limits = _DEFAULT,
+    room: Room = _DEFAULT,
     owner: bool = False,
     outside_link: LinkRule = lambda _path, _target: False,
     use_openat2: bool | None = None,
@@ -68,8 +80,8 @@ def extract(
         root = os.open(target, _ROOT)
         beneath = Beneath(root, use_openat2=use_openat2)
         try:
-            run = _Extraction(beneath, AttributeSetter(progress, owner), progress, limits)
-            for member in read_members(stream, limits):
+            run = _Extraction(beneath, progress, room, owner=owner)
+            for member in read_members(stream, room.limits):
                 run.place(member)
             run.finish(outside_link)
             sync_file_system(root)
@@ -80,17 +92,15 @@ def extract(
 
 
 class _Extraction:
-    def __init__(
-        self, beneath: Beneath, setter: AttributeSetter, progress: Progress, limits: Limits
-    ) -> None:
-        self._beneath, self._setter, self._limits = beneath, setter, limits
-        self._progress, self._pace = progress, Pace(progress)
+    def __init__(self, beneath: Beneath, progress: Progress, room: Room, *, owner: bool) -> None:
+        self._beneath, self._limits, self._space = beneath, room.limits, room.space
+        self._pace, self._warner = Pace(progress), Warner(progress)
+        self._setter = AttributeSetter(self._warner, owner)
         self._folders: dict[bytes, Attributes] = {}
         self._links: list[tuple[bytes, bytes, Attributes]] = []
         self._deferred = 0
         self._skipped = 0
         self._seen = False
-        self._reserved = False
         self._kinds = {
             FILE: self._file,
             HARDLINK: self._hardlink,
@@ -139,10 +149,13 @@ class _Extraction:
             folders=len(self._folders),
             bytes=self._pace.bytes,
             skipped=self._skipped,
+            warnings=self._warner.count,
             root_recorded=b"" in self._folders,
         )
 
     def _file(self, member: Member, path: bytes) -> None:
+        if self._pace.bytes + member.left > self._space:
+            raise no_space("The backup unpacks to more than there is free space for")
         parent, _, name = path.rpartition(b"/")
         descriptor = create(self._beneath.folder(parent), name, creation_mode(member.mode))
         try:
@@ -188,19 +201,14 @@ class _Extraction:
     def _fifo(self, _member: Member, path: bytes) -> None:
         self._skip("SPECIAL_FILE", path, "a pipe, left out")
 
+    def _skip(self, code: str, path: bytes, message: str) -> None:
+        self._skipped += 1
+        self._warner.warn(code, path, message)
+
     def _skip_reserved(self, path: bytes) -> None:
         """Tarkeep's own journals and safety copies, which a foreign tool may have packed."""
         self._skipped += 1
-        if not self._reserved:
-            self._reserved = True
-            self._warn("RESERVED_NAME", path, "a working file of Tarkeep's, left out (said once)")
-
-    def _skip(self, code: str, path: bytes, message: str) -> None:
-        self._skipped += 1
-        self._warn(code, path, message)
-
-    def _warn(self, code: str, path: bytes, message: str) -> None:
-        self._progress.warn(SourceWarning(code, shown(path), message))
+        self._warner.once("RESERVED_NAME", path, "working files of Tarkeep's are left out")
 
     def _defer(self, size: int) -> None:
         """Bound the memory of what has to wait for the end."""

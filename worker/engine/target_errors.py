@@ -26,7 +26,7 @@ def target_error(doing: str, error: OSError) -> TargetError:
         return no_space(f"The disk is full: {doing} stopped")
     return TargetError(
         f"{doing[:1].upper()}{doing[1:]} failed: {error.strerror}",
-        hint=f"{_UNCHANGED} Check the folder's rights and the disk's health.",
+        hint="Check the folder's rights and the disk's health, then restore again.",
     )
 
 

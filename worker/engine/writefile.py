@@ -10,6 +10,7 @@ from worker.engine.tarread import Member
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SMALL = 64 * 1024
 _CHUNK = 1024 * 1024
+_ZERO_CHUNK = bytes(_CHUNK)
 
 
 def create(folder: int, name: bytes, mode: int) -> int:
@@ -26,6 +27,7 @@ def write_content(descriptor: int, member: Member, pace: Pace) -> None:
             _write(descriptor, member.read_all(), pace)
     else:
         _copy(descriptor, member, member.left, pace)
+        os.ftruncate(descriptor, member.size)
 
 
 def _write_sparse(descriptor: int, member: Member, pace: Pace) -> None:
@@ -38,7 +40,11 @@ def _write_sparse(descriptor: int, member: Member, pace: Pace) -> None:
 def _copy(descriptor: int, member: Member, size: int, pace: Pace) -> None:
     while size:
         piece = member.read(min(size, _CHUNK))
-        _write(descriptor, piece, pace)
+        if piece == _ZERO_CHUNK:  # a MiB of zeros becomes a hole again
+            os.lseek(descriptor, _CHUNK, os.SEEK_CUR)
+            pace.content(_CHUNK)
+        else:
+            _write(descriptor, piece, pace)
         size -= len(piece)
 
 
