@@ -17,11 +17,13 @@ from worker.engine.codec import looks_compressed
 class RawSegment:
     """A run of tar bytes on its way to become one gzip member.
 
-    `places` are (file id, offset of its header in `raw`); `bytes` counts source bytes.
+    `places` are (file id, offset of its header in `raw`). `files` and `bytes` count what of the
+    source becomes done with it; directories are not counted.
     """
 
     raw: bytes | bytearray
     places: list[tuple[int, int]] = field(default_factory=list)
+    files: int = 0
     bytes: int = 0
     stored: bool = False
 
@@ -36,13 +38,14 @@ class Lane:
         self._limit, self._emit, self._stored = limit, emit, stored
         self._open = RawSegment(bytearray(), stored=stored)
 
-    def add(self, file_id: int, member: bytes, size: int) -> None:
-        """Append a whole member (header, content, padding) of a file of `size` bytes."""
+    def add(self, file_id: int, member: bytes, size: int, files: int) -> None:
+        """Append a whole member (header, content, padding) of `size` bytes of content."""
         raw = self._open.raw
         if raw and len(raw) + len(member) > self._limit:
             self.flush()
             raw = self._open.raw
         self._open.places.append((file_id, len(raw)))
+        self._open.files += files
         self._open.bytes += size
         raw += member
 
@@ -60,10 +63,12 @@ class Lanes:
         self._squeezed = Lane(limit, emit, stored=False)
         self._stored = Lane(limit, emit, stored=True)
 
-    def add(self, file_id: int, header: bytes, content: bytes, pad: bytes) -> None:
+    def add(
+        self, file_id: int, header: bytes, content: bytes = b"", pad: bytes = b"", files: int = 1
+    ) -> None:
         """A small member into the lane that its content belongs to."""
         lane = self._stored if looks_compressed(content) else self._squeezed
-        lane.add(file_id, b"".join((header, content, pad)), len(content))
+        lane.add(file_id, b"".join((header, content, pad)), len(content), files)
 
     def flush(self) -> None:
         self._squeezed.flush()

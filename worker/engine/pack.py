@@ -94,13 +94,13 @@ class Packer:
         except OSError as error:
             raise SourceGone("FILE_VANISHED", f"link is gone: {error.strerror}") from None
         entry = _entry(row, self._archive_path(row), tarwrite.SYMLINK, link=target)
-        self._lanes.add(row.id, tarwrite.header(entry), b"", b"")
+        self._lanes.add(row.id, tarwrite.header(entry))
 
     def _pack_folder(self, row: FileRow) -> None:
         path = self._index.path(row.id)
         name = b"%b/%b/" % (TOP, path) if path else TOP + b"/"
         entry = _entry(row, name, tarwrite.DIRECTORY)
-        self._lanes.add(row.id, tarwrite.header(entry), b"", b"")
+        self._lanes.add(row.id, tarwrite.header(entry), files=0)
 
     def _pack_file(self, row: FileRow) -> None:
         source = open_source(self._folder, row.name)
@@ -118,7 +118,7 @@ class Packer:
         if first == self._archive_path(row):
             return False
         entry = _entry(row, self._archive_path(row), tarwrite.HARDLINK, link=first)
-        self._lanes.add(row.id, tarwrite.header(entry), b"", b"")
+        self._lanes.add(row.id, tarwrite.header(entry))
         return True
 
     def _pack_content(self, row: FileRow, source: SourceFile) -> None:
@@ -164,7 +164,7 @@ class Packer:
         A slice that did not change then makes the same segment again, whatever its header says.
         """
         step = self._lanes.limit
-        self._lanes.emit(RawSegment(header, [(row.id, 0)]))
+        self._lanes.emit(RawSegment(header, [(row.id, 0)], files=1))
         for offset in range(0, source.size, step):
             length = min(step, source.size - offset)
             content = head if offset == 0 else source.read(length, offset)

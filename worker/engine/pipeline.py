@@ -101,6 +101,4 @@ class Pipeline:
         self.records += packed.record
         self.count += 1
         self.raw_size += packed.raw_length
-        self._progress.advance(
-            files=len(segment.places), bytes=segment.bytes, sent=len(packed.data)
-        )
+        self._progress.advance(files=segment.files, bytes=segment.bytes, sent=len(packed.data))
