@@ -94,6 +94,7 @@ def test_a_database_at_rest_is_kept_to_the_byte(tmp_path: Path, mode: str) -> No
     db.close()
     found = members(pack_folder(folder, tmp_path / "work"))
     assert found["data/quiet.db"] == (folder / "quiet.db").read_bytes()
+    assert [path.name for path in folder.iterdir()] == ["quiet.db"]
 
 
 def test_what_only_looks_like_a_database_is_copied_with_a_warning(tmp_path: Path) -> None:

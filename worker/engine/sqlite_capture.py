@@ -6,6 +6,10 @@ file and unchanged parts stay unchanged in the archive. With content in the log,
 online backup writes the same pages, log included, in the same places.
 (SQLite: "Atomic Commit", "Write-Ahead Logging", "Online Backup API".)
 
+A database in WAL mode without a log file is open nowhere. Opening it would leave a log and a
+shared-memory file in the user's folder, so it is copied as it lies, and the copy counts only
+when nobody came meanwhile.
+
 POSIX locks fall when any descriptor of the file is closed in this process: the caller's own
 descriptor must stay open until `capture` has returned.
 """
@@ -24,6 +28,7 @@ from urllib.parse import quote
 SIDE_FILES = (b"-wal", b"-shm", b"-journal")
 _BUSY_SECONDS = 10.0
 _COPY_STEP = 16 * 1024 * 1024
+_FORMAT_VERSIONS = 18  # offset in the database header, two bytes; 2 is WAL
 _SCHEMA_COOKIE = 40  # offset in the database header, four bytes; "Database File Format" 1.3
 
 
@@ -41,12 +46,30 @@ def capture(path: bytes, fd: int, temp_dir: Path) -> int:
     if size + 64 * 1024 * 1024 > free:
         raise NotCaptured(f"{size} bytes do not fit into the temporary folder ({free} free)")
     try:
+        if _at_rest(path, fd) and (copy := _copy_at_rest(path, fd, temp_dir)) is not None:
+            return copy
         with closing(_connect(path)) as database, _reading(database):
-            if _log_size(path) == 0:
+            if not _log_size(path):
                 return _copy_bytes(fd, temp_dir)
             return _copy_pages(database, temp_dir)
     except (sqlite3.Error, OSError) as error:
         raise NotCaptured(str(error)) from error
+
+
+def _at_rest(path: bytes, fd: int) -> bool:
+    """Whether the database is in WAL mode ("Database File Format" 1.3.3) and open nowhere."""
+    return os.pread(fd, 2, _FORMAT_VERSIONS) == b"\2\2" and _log_size(path) is None
+
+
+def _copy_at_rest(path: bytes, fd: int, temp_dir: Path) -> int | None:
+    before = os.fstat(fd)
+    copy = _copy_bytes(fd, temp_dir)
+    after = os.fstat(fd)
+    same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+    if same and _log_size(path) is None:
+        return copy
+    os.close(copy)
+    return None
 
 
 def _connect(path: bytes) -> sqlite3.Connection:
@@ -65,11 +88,12 @@ def _reading(database: sqlite3.Connection) -> Iterator[None]:
         database.execute("ROLLBACK")
 
 
-def _log_size(path: bytes) -> int:
+def _log_size(path: bytes) -> int | None:
+    """Bytes in the write-ahead log; None where there is no such file."""
     try:
         return Path(os.fsdecode(path + b"-wal")).stat().st_size
     except FileNotFoundError:
-        return 0
+        return None
 
 
 def _copy_bytes(fd: int, temp_dir: Path) -> int:
