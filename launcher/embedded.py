@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,11 +11,19 @@ from pathlib import Path
 import redis
 
 from launcher.errors import LaunchError
+from launcher.private import write_private
 from launcher.seaweed import RunningS3, start_seaweed
 from launcher.server import ServerProcess
 from launcher.valkey import start_valkey
 from worker.engine.environment import Environment
-from worker.engine.settings import ACCESS_KEY, BUCKET, ENDPOINT, REDIS_URL, SECRET_KEY
+from worker.engine.settings import (
+    ACCESS_KEY,
+    BUCKET,
+    EMBEDDED_S3,
+    ENDPOINT,
+    REDIS_URL,
+    SECRET_KEY,
+)
 
 
 @dataclass
@@ -38,9 +47,12 @@ def needs_s3(home: Path) -> bool:
     """True when nothing at all is said about a bucket: half a configuration is a mistake to show.
 
     An embedded bucket in its place would hide it, and leave the backups on this machine.
+    A shell that has read `s3.env` is told about a bucket, but about our own.
     """
     given = Environment.of_process(home)
-    return not any(given.is_set(name) for name in (BUCKET, ENDPOINT, ACCESS_KEY, SECRET_KEY))
+    return given.get(EMBEDDED_S3) or not any(
+        given.is_set(name) for name in (BUCKET, ENDPOINT, ACCESS_KEY, SECRET_KEY)
+    )
 
 
 def start_missing(servers: Servers, *, home: Path, logs: Path) -> None:
@@ -54,6 +66,7 @@ def start_missing(servers: Servers, *, home: Path, logs: Path) -> None:
         servers.s3 = start_seaweed(var / "s3", log=logs / "s3.log")
         servers.processes.append(servers.s3.process)
         servers.env |= _s3_variables(servers.s3)
+        write_private(var / "s3.env", _shell_lines(servers.s3))
 
 
 def _s3_variables(server: RunningS3) -> Mapping[str, str]:
@@ -66,12 +79,24 @@ def _s3_variables(server: RunningS3) -> Mapping[str, str]:
     }
 
 
+def _shell_lines(server: RunningS3) -> str:
+    """What a shell needs to look into the bucket itself, with `tarkeep` or with AWS's tools."""
+    variables = {
+        **_s3_variables(server),
+        "AWS_ACCESS_KEY_ID": server.access_key,
+        "AWS_SECRET_ACCESS_KEY": server.secret_key,
+        "AWS_ENDPOINT_URL": server.endpoint,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
 def _both(name: str, value: str) -> dict[str, str]:
     """The variable, and nothing for its `_FILE` twin: an empty one in `.env` must not count."""
     return {name: value, f"{name}_FILE": ""}
 
 
-def check_redis(url: str, *, limit: float = 30) -> None:
+def check_redis(url: str, *, limit: float = 15) -> None:
     """Wait for the user's own Redis; it may be starting at the same time as we are."""
     deadline = time.monotonic() + limit
     with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:

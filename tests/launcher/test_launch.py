@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +17,13 @@ import httpx
 import pytest
 
 from launcher.ports import free_ports
-from tests.launcher.launched import Launched, copy_tree, still_running
+from tests.launcher.launched import Launched, clean_environment, copy_tree, still_running
+
+LIST_BUCKET = """
+import boto3, os
+listed = boto3.client("s3").list_objects_v2(Bucket=os.environ["BACKUP_S3_BUCKET"])
+print(*(found["Key"] for found in listed["Contents"]))
+"""
 
 
 @pytest.fixture
@@ -56,6 +65,9 @@ def test_first_start_backup_stop_and_a_second_start_that_knows_it_all(launch, ho
         assert api.get("/api/backup/status").json()["storageLocal"] is True
         made = api.post("/api/backup/trigger", params={"wait": 60})
         assert made.status_code == 200, made.text
+    assert objects_in_bucket(home) == {made.json()["backupKey"]} | {
+        made.json()["backupKey"] + suffix for suffix in (".metadata.json", ".index")
+    }
     running = first.parts()
     assert len(running) >= 6
     assert first.stop() == 0
@@ -70,6 +82,20 @@ def test_first_start_backup_stop_and_a_second_start_that_knows_it_all(launch, ho
         kept = [backup["key"] for backup in api.get("/api/backup/list").json()["backups"]]
     assert kept == [made.json()["backupKey"]]
     assert second.stop(signal.SIGTERM) == 0
+
+
+def objects_in_bucket(home: Path) -> set[str]:
+    """What a shell sees that has read `s3.env`, through a client that is not ours."""
+    command = f". var/s3.env && exec {shlex.quote(sys.executable)} -c {shlex.quote(LIST_BUCKET)}"
+    shown = subprocess.run(
+        ["sh", "-c", command],
+        cwd=home,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {key for key in shown.stdout.split() if key.startswith("backups/")}
 
 
 def test_a_taken_port_is_named_with_the_variable_to_change(launch, home: Path):
