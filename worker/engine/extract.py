@@ -8,6 +8,7 @@ their modes and times after that, the inner ones first. Everything is on the dis
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,11 +135,8 @@ class _Extraction:
             with Placing(path):
                 self._beneath.folder(path)
         for path, target, wanted in self._links:
-            if membernames.stays_inside(path, target) or outside_link(path, target):
-                self._link(path, target, wanted)
-            else:
-                message = f"a link out of the data folder, to {shown(target)}"
-                self._skip("LINK_OUTSIDE", path, message)
+            inside = membernames.stays_inside(path, target) or outside_link(path, target)
+            self._link(path, target, wanted if inside else None)
         for path in sorted(self._folders, reverse=True):
             self._setter.folder(self._beneath.existing(path), path, self._folders[path])
         self._pace.flush()
@@ -174,6 +172,8 @@ class _Extraction:
         target_parent, _, target_name = target.rpartition(b"/")
         source = os.dup(self._beneath.existing(target_parent))
         try:
+            if not stat.S_ISREG(os.stat(target_name, dir_fd=source, follow_symlinks=False).st_mode):
+                raise hostile(f"{shown(path)} is a hard link to something that is no file")
             folder = self._beneath.folder(parent)
             os.link(target_name, name, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
         finally:
@@ -190,11 +190,18 @@ class _Extraction:
         self._defer(len(path) + len(member.link))
         self._links.append((path, member.link, _attributes(member)))
 
-    def _link(self, path: bytes, target: bytes, wanted: Attributes) -> None:
+    def _link(self, path: bytes, target: bytes, wanted: Attributes | None) -> None:
+        """Make the symlink, or leave it out (`wanted` None); its place must be free either way."""
         parent, _, name = path.rpartition(b"/")
         with Placing(path):
             folder = self._beneath.folder(parent)
             os.symlink(target, name, dir_fd=folder)
+            if wanted is None:
+                os.unlink(name, dir_fd=folder)
+        if wanted is None:
+            message = f"a link out of the data folder, to {shown(target)}"
+            self._skip("LINK_OUTSIDE", path, message)
+            return
         self._setter.link(folder, name, path, wanted)
         self._pace.file()
 
