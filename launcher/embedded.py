@@ -10,6 +10,7 @@ from pathlib import Path
 
 import redis
 
+from launcher.bucket_env import write_bucket_env
 from launcher.errors import LaunchError
 from launcher.private import write_private
 from launcher.seaweed import RunningS3, start_seaweed
@@ -66,6 +67,7 @@ def start_missing(servers: Servers, *, home: Path, logs: Path) -> None:
         servers.s3 = start_seaweed(var / "s3", log=logs / "s3.log")
         servers.processes.append(servers.s3.process)
         servers.env |= _s3_variables(servers.s3)
+        write_bucket_env(var, servers.s3)
         write_private(var / "s3.env", _shell_lines(servers.s3))
 
 
