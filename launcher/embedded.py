@@ -48,7 +48,7 @@ def needs_s3(home: Path) -> bool:
     """True when nothing at all is said about a bucket: half a configuration is a mistake to show.
 
     An embedded bucket in its place would hide it, and leave the backups on this machine.
-    A shell that has read `s3.env` is told about a bucket, but about our own.
+    A shell that has read `bucket.env` is told about a bucket, but about our own.
     """
     given = Environment.of_process(home)
     return given.get(EMBEDDED_S3) or not any(
@@ -68,7 +68,7 @@ def start_missing(servers: Servers, *, home: Path, logs: Path) -> None:
         servers.processes.append(servers.s3.process)
         servers.env |= _s3_variables(servers.s3)
         write_bucket_env(var, servers.s3)
-        write_private(var / "s3.env", _shell_lines(servers.s3))
+        write_private(var / "bucket.env", _shell_lines(servers.s3))
 
 
 def _s3_variables(server: RunningS3) -> Mapping[str, str]:
@@ -90,7 +90,7 @@ def _shell_lines(server: RunningS3) -> str:
         "AWS_ENDPOINT_URL": server.endpoint,
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
 
 
 def _both(name: str, value: str) -> dict[str, str]:

@@ -56,7 +56,7 @@ def _backups(started: Started) -> str:
     if started.settings.embedded_s3:
         return (
             f"ON THIS SAME MACHINE, under {started.home / 'var' / 's3'}\n"
-            f"{'':13}(to look into it from a shell: . var/s3.env)\n"
+            f"{'':13}(to look into it from a shell: set -a; . var/bucket.env)\n"
             f"{'':13}A lost disk loses them too. For a bucket elsewhere, set BACKUP_S3_BUCKET,\n"
             f"{'':13}BACKUP_S3_ACCESS_KEY, BACKUP_S3_SECRET_KEY and BACKUP_S3_ENDPOINT in .env"
         )
