@@ -39,7 +39,7 @@ def restore(live: Path, mode: str) -> None:
     with staging(site, Progress()) as staged:
         fill(staged, "new")
         sync_folder(staged)
-        print(swap(site, staged, site.safety_copy(NOW)))
+        swap(site, staged, site.safety_copy(NOW))
 
 
 if __name__ == "__main__":
@@ -47,4 +47,4 @@ if __name__ == "__main__":
     if action == "restore":
         restore(Path(live_name), mode_name)
     else:
-        print(finish_interrupted(Path(live_name)))
+        finish_interrupted(Path(live_name))

@@ -186,7 +186,7 @@ def test_nothing_is_tidied_while_a_restore_holds_the_lock(live: Path) -> None:
         "[]",
         '{"version": 2}',
         '{"version": 1, "mode": "exchange"}',
-        '{"version": 1, "mode": "exchange", "staged": "../../etc", "safety": "x", "staged_inode": 1}',
+        '{"version": 1, "mode": "exchange", "staged": "../../e", "safety": "x", "staged_inode": 1}',
         '{"version": 1, "mode": "exchange", "staged": 1, "safety": "x", "staged_inode": 1}',
     ],
 )
