@@ -1,7 +1,7 @@
 """`var/bucket.env`: how to reach the embedded bucket, for the shell.
 
-`set -a; . var/bucket.env; set +a`, and `tarkeep` and `aws --endpoint-url $BACKUP_S3_ENDPOINT`
-work on it. Written anew at every start, readable by its owner alone.
+`set -a; . var/bucket.env; set +a`, and `tarkeep` and `aws s3` work on it; `make run`
+in such a shell still starts the embedded server. Written anew at every start, readable by its owner alone.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ def write_bucket_env(var: Path, server: RunningS3) -> Path:
         "BACKUP_S3_ENDPOINT": server.endpoint,
         "BACKUP_S3_ACCESS_KEY": server.access_key,
         "BACKUP_S3_SECRET_KEY": server.secret_key,
+        "TARKEEP_EMBEDDED_S3": "true",
+        "AWS_ENDPOINT_URL": server.endpoint,
         "AWS_ACCESS_KEY_ID": server.access_key,
         "AWS_SECRET_ACCESS_KEY": server.secret_key,
         "AWS_DEFAULT_REGION": "us-east-1",

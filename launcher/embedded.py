@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ import redis
 
 from launcher.bucket_env import write_bucket_env
 from launcher.errors import LaunchError
-from launcher.private import write_private
 from launcher.seaweed import RunningS3, start_seaweed
 from launcher.server import ServerProcess
 from launcher.valkey import start_valkey
@@ -68,7 +66,6 @@ def start_missing(servers: Servers, *, home: Path, logs: Path) -> None:
         servers.processes.append(servers.s3.process)
         servers.env |= _s3_variables(servers.s3)
         write_bucket_env(var, servers.s3)
-        write_private(var / "bucket.env", _shell_lines(servers.s3))
 
 
 def _s3_variables(server: RunningS3) -> Mapping[str, str]:
@@ -79,18 +76,6 @@ def _s3_variables(server: RunningS3) -> Mapping[str, str]:
         **_both("BACKUP_S3_ACCESS_KEY", server.access_key),
         **_both("BACKUP_S3_SECRET_KEY", server.secret_key),
     }
-
-
-def _shell_lines(server: RunningS3) -> str:
-    """What a shell needs to look into the bucket itself, with `tarkeep` or with AWS's tools."""
-    variables = {
-        **_s3_variables(server),
-        "AWS_ACCESS_KEY_ID": server.access_key,
-        "AWS_SECRET_ACCESS_KEY": server.secret_key,
-        "AWS_ENDPOINT_URL": server.endpoint,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
 
 
 def _both(name: str, value: str) -> dict[str, str]:

@@ -86,7 +86,8 @@ def test_first_start_backup_stop_and_a_second_start_that_knows_it_all(launch, ho
 
 def objects_in_bucket(home: Path) -> set[str]:
     """What a shell sees that has read `bucket.env`, through a client that is not ours."""
-    command = f"set -a; . var/bucket.env; exec {shlex.quote(sys.executable)} -c {shlex.quote(LIST_BUCKET)}"
+    python = shlex.join([sys.executable, "-c", LIST_BUCKET])
+    command = f"set -a; . var/bucket.env; exec {python}"
     shown = subprocess.run(
         ["sh", "-c", command],
         cwd=home,
