@@ -1,7 +1,8 @@
 """`var/bucket.env`: how to reach the embedded bucket, for the shell.
 
 `set -a; . var/bucket.env; set +a`, and `tarkeep` and `aws s3` work on it; `make run`
-in such a shell still starts the embedded server. Written anew at every start, readable by its owner alone.
+in such a shell still starts the embedded server. Written anew at every start, readable by its
+owner alone.
 """
 
 from __future__ import annotations
