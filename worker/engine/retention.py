@@ -27,7 +27,8 @@ def apply(storage: Storage, plan: PlanConfig, progress: Progress, *, just_made: 
 
     Only to be called after a backup succeeded: `just_made` is its key. A bucket that does not
     show it yet is one whose list cannot be trusted, so nothing is deleted then.
-    `StorageError` when a deletion fails; the next run goes on where this one stopped.
+    `StorageError` when a deletion fails: what is left of that backup is no longer listed, and
+    `catalogue.incomplete` finds it.
     """
     backups = list_backups(storage, plan, with_metadata=False)
     if just_made not in {info.key for info in backups}:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from worker.engine.config import StorageConfig
 from worker.engine.s3_client import Patience, make_client
-from worker.engine.s3_errors import translated
+from worker.engine.s3_errors import not_s3, translated
 from worker.engine.s3_read import Download
 from worker.engine.s3_retry import Retry
 from worker.engine.s3_upload import S3Upload, abort_upload, content_md5, stored
@@ -36,7 +36,9 @@ class S3Storage(Storage):
     def check(self) -> None:
         # A list and not HeadBucket: an answer to HEAD has no body to say what is wrong.
         with translated(self._config):
-            self._client.list_objects_v2(Bucket=self._bucket, MaxKeys=1)
+            answer = self._client.list_objects_v2(Bucket=self._bucket, MaxKeys=1)
+        if "IsTruncated" not in answer:  # botocore takes any XML for an answer, a page too
+            raise not_s3(self._config)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         pages = self._client.get_paginator("list_objects_v2")

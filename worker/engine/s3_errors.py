@@ -48,6 +48,7 @@ TRANSIENT_CODES = {
     "TooManyRequests",
     "XAmzContentSHA256Mismatch",
 }
+TRANSIENT_STATUS = {408, 429, 500, 502, 503, 504}
 
 
 class S3Error(StorageError):
@@ -117,8 +118,10 @@ def _from_refusal(error: ClientError, config: StorageConfig) -> S3Error:
         hint = "Set BACKUP_S3_REGION to the region that the bucket lies in."
         return S3Error(f"The bucket {config.bucket!r} lies in another region ({said})", hint=hint)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    transient = code in TRANSIENT_CODES or status >= 500 or status == 429
+    transient = code in TRANSIENT_CODES or status in TRANSIENT_STATUS
     hint = "Try again later." if transient else "Look the code up with your storage provider."
+    if code.isdecimal():  # a bare status: what answered may be a proxy, or no S3 at all
+        hint = "Check BACKUP_S3_ENDPOINT and what stands between, and try again."
     return S3Error(f"S3 refused {error.operation_name} ({said})", hint=hint, transient=transient)
 
 
@@ -128,9 +131,19 @@ def _from_transport(error: Exception, config: StorageConfig) -> S3Error:
         return no_credentials()
     if isinstance(error, boto.ParamValidationError):
         return S3Error(f"S3 cannot be asked that: {str(error)[:MAX_QUOTED]}")
+    if isinstance(error, ResponseParserError):
+        return not_s3(config)
     reason, hint = _reason(error, config)
     return S3Error(
         f"Failed to connect to S3: {reason}", hint=hint, code="STORAGE_UNREACHABLE", transient=True
+    )
+
+
+def not_s3(config: StorageConfig) -> S3Error:
+    return S3Error(
+        f"Failed to connect to S3: {config.endpoint or 'AWS'} answers, but not as S3 does",
+        hint="Check BACKUP_S3_ENDPOINT: it may be the address of a web page.",
+        code="STORAGE_UNREACHABLE",
     )
 
 
@@ -153,8 +166,6 @@ def _reason(error: Exception, config: StorageConfig) -> tuple[str, str]:
         unknown = "resolve" in str(error.kwargs.get("error", ""))
         what = "no such host" if unknown else "nothing answers"
         return f"{what} at {where}", network
-    if isinstance(error, ResponseParserError):
-        return f"{where} answers, but not as S3 does", "Check BACKUP_S3_ENDPOINT."
     return f"the connection to {where} broke ({type(error).__name__})", network
 
 

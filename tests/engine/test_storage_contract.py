@@ -1,0 +1,316 @@
+"""One suite for every storage: memory, SeaweedFS and rclone must behave alike.
+
+What is promised stands in `worker/engine/storage.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.support.memory_storage import MemoryStorage
+from tests.support.rclone import RcloneS3
+from tests.support.s3client import s3_client
+from worker.engine.config import StorageConfig
+from worker.engine.errors import StorageError
+from worker.engine.s3 import IMPATIENT, open_storage
+from worker.engine.storage import NotFound, Storage, TooLarge
+
+PART = 5 * 1024 * 1024
+CONTENT = os.urandom(2 * PART + 1)
+KEY = "backups/some-backup.tar.gz"
+
+
+@pytest.fixture(scope="module")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneS3]:
+    server = RcloneS3(tmp_path_factory.mktemp("rclone"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["seaweedfs", "rclone"])
+def server_config(request: pytest.FixtureRequest) -> StorageConfig:
+    """A fresh bucket on each of the real servers."""
+    if request.param == "seaweedfs":
+        config: StorageConfig = request.getfixturevalue("storage_config")
+        return config
+    rclone: RcloneS3 = request.getfixturevalue("rclone")
+    return rclone.new_bucket(uuid.uuid4().hex)
+
+
+@pytest.fixture(params=["memory", "seaweedfs", "rclone"])
+def storage(request: pytest.FixtureRequest) -> Storage:
+    if request.param == "memory":
+        return MemoryStorage()
+    if request.param == "seaweedfs":
+        return open_storage(request.getfixturevalue("storage_config"))
+    return open_storage(request.getfixturevalue("rclone").new_bucket(uuid.uuid4().hex))
+
+
+def read(storage: Storage, key: str, *borders: int) -> bytes:
+    return b"".join(storage.get(key, *borders))
+
+
+def upload(storage: Storage, content: bytes, key: str = KEY) -> None:
+    with storage.start_upload(key) as sending:
+        for number, start in enumerate(range(0, max(1, len(content)), PART), start=1):
+            sending.send_part(number, content[start : start + PART])
+        sending.complete()
+
+
+def test_a_working_bucket_passes_the_check(storage: Storage) -> None:
+    storage.check()
+
+
+@pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, 2 * PART + 1])
+def test_an_upload_comes_back_byte_for_byte(storage: Storage, size: int) -> None:
+    upload(storage, CONTENT[:size])
+    assert read(storage, KEY) == CONTENT[:size]
+    assert storage.head(KEY).size == size
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_parts_are_taken_from_any_kind_of_buffer(
+    storage: Storage, kind: Callable[[bytes], bytes]
+) -> None:
+    with storage.start_upload(KEY) as sending:
+        sending.send_part(1, kind(CONTENT[:PART]))
+        sending.send_part(2, memoryview(CONTENT)[PART : PART + 3])
+        sending.complete()
+    assert read(storage, KEY) == CONTENT[: PART + 3]
+
+
+def test_parts_may_come_in_any_order_from_several_threads(storage: Storage) -> None:
+    with storage.start_upload(KEY) as sending, ThreadPoolExecutor(3) as pool:
+        list(
+            pool.map(lambda n: sending.send_part(n, CONTENT[(n - 1) * PART : n * PART]), (3, 1, 2))
+        )
+        sending.complete()
+    assert read(storage, KEY) == CONTENT
+
+
+def test_the_same_part_may_be_sent_twice(storage: Storage) -> None:
+    with storage.start_upload(KEY) as sending:
+        sending.send_part(1, b"the same")
+        sending.send_part(1, b"the same")
+        sending.complete()
+    assert read(storage, KEY) == b"the same"
+
+
+def test_complete_says_what_was_stored(storage: Storage) -> None:
+    with storage.start_upload(KEY) as sending:
+        sending.send_part(1, b"content")
+        done = sending.complete()
+    assert (done.key, done.size) == (KEY, 7)
+    assert abs(done.modified - datetime.now(UTC)) < timedelta(hours=1)
+    assert done.etag
+    assert '"' not in done.etag
+
+
+def test_an_upload_that_is_left_without_complete_leaves_nothing(storage: Storage) -> None:
+    with storage.start_upload(KEY) as sending:
+        sending.send_part(1, b"half")
+    with pytest.raises(NotFound):
+        storage.head(KEY)
+
+
+def test_an_error_inside_an_upload_leaves_nothing(storage: Storage) -> None:
+    def break_off() -> None:
+        with storage.start_upload(KEY) as sending:
+            sending.send_part(1, b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
+    assert list(storage.list("")) == []
+
+
+def test_abort_can_be_called_twice_and_after_complete(storage: Storage) -> None:
+    with storage.start_upload(KEY) as sending:
+        sending.send_part(1, b"whole")
+        sending.complete()
+        sending.abort()
+        sending.abort()
+    assert read(storage, KEY) == b"whole"
+
+
+def test_an_aborted_upload_cannot_be_completed(storage: Storage) -> None:
+    with storage.start_upload(KEY) as sending:
+        sending.send_part(1, b"half")
+        sending.abort()
+        with pytest.raises(StorageError):
+            sending.complete()
+    assert list(storage.list("")) == []
+
+
+def test_another_run_can_abort_an_upload_by_its_id(storage: Storage) -> None:
+    with storage.start_upload(KEY) as sending:
+        sending.send_part(1, b"half")
+        storage.abort_upload(KEY, sending.upload_id)
+        with pytest.raises(StorageError):
+            sending.complete()
+
+
+def test_aborting_an_upload_that_is_gone_is_success(storage: Storage) -> None:
+    with storage.start_upload(KEY) as sending:
+        sending.abort()
+    storage.abort_upload(KEY, sending.upload_id)
+
+
+@pytest.mark.parametrize("numbers", [(), (2,), (1, 3)])
+def test_an_upload_with_a_gap_in_its_parts_is_never_published(
+    storage: Storage, numbers: tuple[int, ...]
+) -> None:
+    with storage.start_upload(KEY) as sending:
+        for number in numbers:
+            sending.send_part(number, b"part")
+        with pytest.raises(ValueError, match="parts are missing"):
+            sending.complete()
+    assert list(storage.list("")) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (0, 0), (0, 1), (0, 10), (0, None), (3, 7), (3, None), (9, 10), (9, 99), (10, None),
+        (10, 20), (99, None), (5, 5), (7, 3), (-1, None), (-4, None), (-10, None), (-99, None),
+    ],
+)  # fmt: skip
+def test_a_range_is_what_a_slice_is(storage: Storage, start: int, end: int | None) -> None:
+    storage.put(KEY, b"0123456789")
+    assert b"".join(storage.get(KEY, start, end)) == b"0123456789"[start:end]
+
+
+@pytest.mark.parametrize("start", [0, 1, -1])
+def test_an_empty_object_has_empty_ranges(storage: Storage, start: int) -> None:
+    storage.put(KEY, b"")
+    assert b"".join(storage.get(KEY, start)) == b""
+
+
+def test_a_download_may_be_left_in_the_middle(storage: Storage) -> None:
+    upload(storage, CONTENT)
+    chunks = storage.get(KEY)
+    assert CONTENT.startswith(next(chunks))
+    del chunks
+    assert storage.head(KEY).size == len(CONTENT)
+
+
+def test_small_objects_are_put_and_read_whole(storage: Storage) -> None:
+    put = storage.put(KEY, b'{"a": 1}', content_type="application/json")
+    assert (put.key, put.size) == (KEY, 8)
+    assert storage.get_bytes(KEY, limit=8) == b'{"a": 1}'
+
+
+def test_a_put_replaces_what_was_there(storage: Storage) -> None:
+    storage.put(KEY, b"first")
+    storage.put(KEY, b"2nd")
+    assert storage.get_bytes(KEY, limit=10) == b"2nd"
+
+
+def test_get_bytes_refuses_more_than_its_limit(storage: Storage) -> None:
+    storage.put(KEY, b"12345")
+    with pytest.raises(TooLarge):
+        storage.get_bytes(KEY, limit=4)
+
+
+def test_a_missing_key_is_said_to_be_missing(storage: Storage) -> None:
+    for ask in (
+        lambda: storage.head(KEY),
+        lambda: read(storage, KEY),
+        lambda: read(storage, KEY, -5),
+        lambda: storage.get_bytes(KEY, limit=10),
+    ):
+        with pytest.raises(NotFound) as caught:
+            ask()
+        assert caught.value.code == "STORAGE_KEY_MISSING"
+
+
+def test_delete_removes_and_is_content_with_nothing(storage: Storage) -> None:
+    storage.put(KEY, b"x")
+    storage.delete(KEY)
+    storage.delete(KEY)
+    with pytest.raises(NotFound):
+        storage.head(KEY)
+
+
+def test_a_list_holds_what_begins_with_the_prefix_and_nothing_else(storage: Storage) -> None:
+    for key in ("backups/a b+c&é.txt", "backups/sub/x", "backups-not/x", "other"):
+        storage.put(key, key.encode())
+    found = {item.key: item.size for item in storage.list("backups/")}
+    keys = ("backups/a b+c&é.txt", "backups/sub/x")
+    assert found == {key: len(key.encode()) for key in keys}
+
+
+def test_more_than_a_thousand_objects_are_listed_whole(storage: Storage) -> None:
+    keys = {f"backups/{number:05}" for number in range(1_205)}
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: storage.put(key, b"x"), keys))
+    assert sorted(item.key for item in storage.list("backups/")) == sorted(keys)
+
+
+def test_no_upload_stays_open_on_the_server(server_config: StorageConfig) -> None:
+    storage = open_storage(server_config)
+    upload(storage, b"published")
+    with storage.start_upload("backups/left") as sending:
+        sending.send_part(1, b"half")
+    answer = s3_client(server_config).list_multipart_uploads(Bucket=server_config.bucket)
+    assert answer.get("Uploads", []) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"bucket": "no-such-bucket-here"}, "STORAGE_BUCKET_MISSING"),
+        ({"secret_key": "wrong" * 8}, "STORAGE_CREDENTIALS"),
+        ({"access_key": "AKIAWRONGWRONGWRONG1"}, "STORAGE_CREDENTIALS"),
+        ({"endpoint": "http://127.0.0.1:1"}, "STORAGE_UNREACHABLE"),
+        ({"endpoint": "http://name.invalid"}, "STORAGE_UNREACHABLE"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    server_config: StorageConfig, change: dict[str, str], code: str
+) -> None:
+    storage = open_storage(replace(server_config, **change), patience=IMPATIENT)
+    with pytest.raises(StorageError) as caught:
+        storage.check()
+    assert caught.value.code == code
+    assert caught.value.hint
+    unreachable = code == "STORAGE_UNREACHABLE"
+    assert caught.value.message.startswith("Failed to connect to S3: ") == unreachable
+    told = caught.value.message + caught.value.hint
+    for secret in (server_config.secret_key, change.get("secret_key"), change.get("access_key")):
+        assert secret is None or secret not in told
+
+
+def test_credentials_of_the_machine_are_never_used(
+    server_config: StorageConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", server_config.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server_config.secret_key)
+    with pytest.raises(StorageError) as caught:
+        open_storage(replace(server_config, access_key="", secret_key=""))
+    assert caught.value.code == "STORAGE_CREDENTIALS"
+
+
+def test_an_instance_role_uses_the_credentials_of_the_machine(
+    server_config: StorageConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", server_config.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server_config.secret_key)
+    role = replace(server_config, access_key="", secret_key="", use_instance_role=True)
+    open_storage(role).check()
+
+
+def test_the_machines_own_aws_settings_change_nothing(
+    server_config: StorageConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "stale")
+    open_storage(server_config, patience=IMPATIENT).check()
