@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from redis.connection import parse_url
 
 from backup_project.logs import logging_config
 from backup_project.secret_key import secret_key
@@ -97,11 +98,14 @@ LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login/"
 
+# Publishing knows no database numbers: without the number in the name, two Tarkeeps that share
+# a Redis would hear each other's jobs.
+_redis_database = parse_url(TARKEEP.redis_url).get("db", 0)  # type: ignore[no-untyped-call]
 CHANNEL_LAYERS = {
     "default": {
         # Not the core layer: that one drops from the 101st message of a burst on (measured).
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [TARKEEP.redis_url], "prefix": "tarkeep"},
+        "CONFIG": {"hosts": [TARKEEP.redis_url], "prefix": f"tarkeep-{_redis_database}-"},
     }
 }
 
