@@ -87,7 +87,7 @@ class Environment:
         """Names that are almost ours: a misspelt encryption key would leave backups plain."""
         for name in sorted(self.values):
             if name.startswith(OUR_NAMES) and name not in known:
-                for meant in get_close_matches(name, known, n=1, cutoff=0.9):
+                if meant := _closest(name, known) or _closest(name.removesuffix("_FILE"), known):
                     message = f"{name} is not a setting of Tarkeep"
                     self.complain(name, message, f"Did you mean {meant}?")
 
@@ -132,6 +132,10 @@ class Environment:
             message = f".env has a line that cannot be read: line {binding.original.line}"
             self.complain(".env", message, "Write NAME=value, one a line.")
         return not binding.error
+
+
+def _closest(name: str, known: set[str]) -> str:
+    return next(iter(get_close_matches(name, known, n=1, cutoff=0.9)), "")
 
 
 def _twin(name: str) -> str:

@@ -85,8 +85,8 @@ def _parse(raw: bytes, key: str) -> dict[str, Any]:
         raise _invalid(key, "it is too large")
     try:
         content = json.loads(raw.decode("utf-8-sig"), parse_constant=_no_constant)
-        # Half a surrogate pair is valid JSON, but nothing can be done with it afterwards.
-        json.dumps(content, ensure_ascii=False).encode()
+        # Half a surrogate pair and 1e999 are valid JSON, but could not be written again.
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise _invalid(key, "it is not JSON") from error
     if not isinstance(content, dict):
