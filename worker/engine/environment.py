@@ -85,11 +85,11 @@ class Environment:
 
     def refuse_misspelt(self, known: set[str]) -> None:
         """Names that are almost ours: a misspelt encryption key would leave backups plain."""
-        for name in sorted(self.values):
-            if name.startswith(OUR_NAMES) and name not in known:
-                if meant := _closest(name, known) or _closest(name.removesuffix("_FILE"), known):
-                    message = f"{name} is not a setting of Tarkeep"
-                    self.complain(name, message, f"Did you mean {meant}?")
+        for name in sorted(self.values.keys() - known):
+            meant = _closest(name, known) or _closest(name.removesuffix("_FILE"), known)
+            if meant and name.startswith(OUR_NAMES):
+                message = f"{name} is not a setting of Tarkeep"
+                self.complain(name, message, f"Did you mean {meant}?")
 
     def _given(self, variable: Variable[T]) -> str:
         value = self.values.get(variable.name, "")
