@@ -27,6 +27,7 @@ def fill(folder: Path, word: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(word)
     (folder / "link").symlink_to(f"only-{word}")
+    (folder / "both-folder").chmod(0o555)  # to move it takes rights that only root has anyway
     folder.chmod(0o750 if word == "new" else 0o705)
 
 

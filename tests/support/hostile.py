@@ -8,6 +8,7 @@ hide itself.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 BLOCK = 512
@@ -27,13 +28,17 @@ def header(
     mode: int | bytes = 0o644,
     magic: bytes = b"ustar\x0000",
     mtime: bytes = octal(1_700_000_000, 12),
-    owner: int = 0,
+    owner: int | None = None,
     tail: bytes = b"",
 ) -> bytes:
-    """One header block with a right checksum; numbers given as bytes are taken as they are."""
+    """One header block with a right checksum; numbers given as bytes are taken as they are.
+
+    The owner is whoever runs this, unless told.
+    """
     size_field = size if isinstance(size, bytes) else octal(size, 12)
     mode_field = mode if isinstance(mode, bytes) else octal(mode, 8)
-    ids = octal(owner, 8) * 2
+    user, group = (os.geteuid(), os.getegid()) if owner is None else (owner, owner)
+    ids = octal(user, 8) + octal(group, 8)
     start = path.ljust(100, b"\0")[:100] + mode_field + ids + size_field + mtime
     rest = kind + link.ljust(100, b"\0")[:100] + magic + bytes(64 + 16) + tail
     blank = (start + b" " * 8 + rest).ljust(BLOCK, b"\0")
