@@ -11,7 +11,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
 SPARE_CONNECTIONS = 4  # for the requests besides the parts: HEAD, list, abort
+_making = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,10 @@ def make_client(config: StorageConfig, *, concurrency: int, patience: Patience) 
     explicit = bool(config.access_key and config.secret_key)
     if not explicit and not config.use_instance_role:
         raise no_credentials()
-    with translated(config):
-        return boto3.Session(botocore_session=_session(isolated=explicit)).client(
+    # Clients may be shared by threads, making them may not.
+    with translated(config), _making:
+        session = _isolated_session() if explicit else boto3.Session()
+        return session.client(
             "s3",
             region_name=config.region,
             endpoint_url=config.endpoint or None,
@@ -60,12 +65,16 @@ def make_client(config: StorageConfig, *, concurrency: int, patience: Patience) 
         )
 
 
-def _session(*, isolated: bool) -> botocore.session.Session:
-    """A session; `isolated` from AWS_PROFILE and the files under ~/.aws."""
+@cache
+def _isolated_session() -> boto3.Session:
+    """A session that does not look at AWS_PROFILE and at the files under ~/.aws.
+
+    Kept, because reading S3's service model is what makes a client slow to make.
+    """
     nothing = (None, None, os.devnull, None)
-    files = {"profile": (None, None, None, None), "config_file": nothing}
-    variables = {**files, "credentials_file": nothing} if isolated else None
-    return botocore.session.Session(session_vars=variables)
+    files = {"config_file": nothing, "credentials_file": nothing}
+    core = botocore.session.Session(session_vars={**files, "profile": (None, None, None, None)})
+    return boto3.Session(botocore_session=core)
 
 
 def _tuning(config: StorageConfig, concurrency: int, patience: Patience) -> Config:
