@@ -126,10 +126,20 @@ def test_on_a_new_machine_the_folder_is_simply_made(
     result = restore(elsewhere, storage, heard)
     assert (result.mode, result.safety_copy) == ("new", None)
     assert (elsewhere.data_dir / "state.json").read_text() == "{}"
-    sealed = plan.encryption_key is not None
-    assert os.path.lexists(elsewhere.data_dir / "outside") is sealed
-    assert heard.codes == ([] if sealed else ["LINK_OUTSIDE"])
-    assert result.warnings == len(heard.codes)
+    assert (elsewhere.data_dir / "outside").readlink() == Path("/mnt/elsewhere")
+    assert (heard.codes, result.warnings) == ([], 0)
+
+
+def test_a_strangers_archive_brings_no_new_link_out_of_the_folder(
+    plan: PlanConfig, storage: MemoryStorage, tmp_path: Path
+) -> None:
+    key = archive_key(plan, NOW)
+    storage.delete(metadata_key(key))
+    elsewhere = replace(plan, data_dir=tmp_path / "new" / "machine" / "data")
+    heard = Heard()
+    run_restore(elsewhere, storage, heard, key=key, now=NOW)
+    assert not os.path.lexists(elsewhere.data_dir / "outside")
+    assert heard.codes == ["LINK_OUTSIDE"]
 
 
 def test_no_safety_copy_is_kept_of_an_empty_folder(

@@ -105,16 +105,17 @@ def _swap_in(
 
 
 def link_rule(backup: BackupInfo, live: Path) -> LinkRule:
-    """Which symlinks out of the data folder come back.
+    """Which symlinks that lead out of the data folder come back.
 
-    All of an encrypted archive (we sealed it, nobody else could); of others those that the
-    live folder already has, so that a stranger's archive brings in no new way out.
+    All of a backup of ours, wherever it is restored: what was saved comes back, and a link is
+    only a name, never followed here. Of an archive made elsewhere, those that the live folder
+    already has: a stranger's file brings in no new way out.
     """
-    sealed = backup.metadata is not None and backup.metadata.encrypted
+    ours = backup.metadata is not None
 
     def allowed(path: bytes, target: bytes) -> bool:
         with contextlib.suppress(OSError):
-            return sealed or os.fsencode(Path(live, os.fsdecode(path)).readlink()) == target
+            return ours or os.fsencode(Path(live, os.fsdecode(path)).readlink()) == target
         return False
 
     return allowed
