@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +28,7 @@ from worker.engine.naming import archive_key, index_key, metadata_key
 from worker.engine.pack import Packer
 from worker.engine.parts import PartWriter, part_size
 from worker.engine.pipeline import Pipeline
-from worker.engine.progress import Progress, SourceWarning
+from worker.engine.progress import Counting, Progress, SourceWarning
 from worker.engine.scan import Scan, ScanTotals, open_root
 from worker.engine.storage import Storage
 from worker.engine.version import VERSION
@@ -49,27 +51,6 @@ class BackupResult:
     metadata: metadata_file.Metadata
 
 
-@dataclass
-class _Counting(Progress):
-    """Counts warnings on their way to the real progress."""
-
-    inner: Progress
-    count: int = 0
-
-    def warn(self, warning: SourceWarning) -> None:
-        self.count += 1
-        self.inner.warn(warning)
-
-    def totals(self, *, files: int, bytes: int) -> None:
-        self.inner.totals(files=files, bytes=bytes)
-
-    def advance(self, *, files: int = 0, bytes: int = 0, sent: int = 0) -> None:
-        self.inner.advance(files=files, bytes=bytes, sent=sent)
-
-    def checkpoint(self) -> None:
-        self.inner.checkpoint()
-
-
 def run_backup(
     plan: PlanConfig,
     storage: Storage,
@@ -86,15 +67,11 @@ def run_backup(
     """
     run = _Run(plan, storage, progress, now.astimezone(UTC), job_id, fence)
     progress.phase("preparing")
-    with workspace(plan.temp_dir) as work:
-        run.prepare(work)
-        try:
-            progress.phase("scanning")
-            run.scan()
-            progress.phase("archiving")
-            run.archive()
-        finally:
-            run.close()
+    with workspace(plan.temp_dir) as work, run.prepared(work):
+        progress.phase("scanning")
+        run.scan()
+        progress.phase("archiving")
+        run.archive()
     progress.phase("pruning")
     return run.result(run.prune())
 
@@ -112,25 +89,28 @@ class _Run:
         fence: int,
     ) -> None:
         self.plan, self.storage, self.now = plan, storage, now
-        self.progress, self.counting = progress, _Counting(progress)
+        self.progress = Counting(progress)
         self.job_id, self.fence = job_id, fence
         self.key = archive_key(plan, now)
         self.started = time.monotonic()
         self.totals = ScanTotals()
 
-    def prepare(self, work: Path) -> None:
+    @contextmanager
+    def prepared(self, work: Path) -> Iterator[None]:
+        """Data folder and index open, key at hand."""
         self.work = work
         self.root = open_root(self.plan.data_dir)
         self.index = Index(work / "index.sqlite3")
-        self.master: MasterKey | None = sealing_key(self.storage, self.plan)
-
-    def close(self) -> None:
-        self.index.close()
-        os.close(self.root)
+        try:
+            self.master: MasterKey | None = sealing_key(self.storage, self.plan)
+            yield
+        finally:
+            self.index.close()
+            os.close(self.root)
 
     def scan(self) -> None:
         own = (self.plan.temp_dir,)
-        self.totals = Scan(self.root, self.index, self.counting, own).run()
+        self.totals = Scan(self.root, self.index, self.progress, own).run()
 
     def archive(self) -> None:
         """Everything between the first part and the metadata."""
@@ -157,7 +137,7 @@ class _Run:
         with Pipeline(
             writer=writer,
             index=self.index,
-            progress=self.counting,
+            progress=self.progress,
             level=self.plan.compression_level,
             master=self.master,
         ) as pipeline:
@@ -166,7 +146,7 @@ class _Run:
                 data_dir=self.plan.data_dir,
                 temp_dir=self.work,
                 index=self.index,
-                progress=self.counting,
+                progress=self.progress,
                 segment_size=self.plan.segment_size,
                 emit=pipeline.submit,
             )
@@ -210,7 +190,7 @@ class _Run:
             segment_count=self.segments,
             index_size=packed.size,
             index_checksum=f"sha256:{packed.sha256}",
-            warning_count=self.counting.count,
+            warning_count=self.progress.count,
             key_id=self.master.key_id.hex() if self.master else None,
             job_id=self.job_id or None,
             fence=self.fence or None,
@@ -224,10 +204,10 @@ class _Run:
         """Delete what retention no longer keeps; trouble with that is a warning, no failure."""
         try:
             return tuple(
-                retention.apply(self.storage, self.plan, self.counting, just_made=self.key)
+                retention.apply(self.storage, self.plan, self.progress, just_made=self.key)
             )
         except StorageError as error:
-            self.counting.warn(SourceWarning("PRUNE_FAILED", "", error.message))
+            self.progress.warn(SourceWarning("PRUNE_FAILED", "", error.message))
             return ()
 
     def result(self, pruned: tuple[str, ...]) -> BackupResult:
@@ -238,7 +218,7 @@ class _Run:
             data_size=self.totals.bytes,
             files=self.totals.files,
             bytes_sent=made.size + (made.index_size or 0),
-            warnings=self.counting.count,
+            warnings=self.progress.count,
             checksum=made.checksum,
             encrypted=made.encrypted,
             pruned=pruned,

@@ -80,7 +80,7 @@ class PartWriter:
         self.close()
 
     def _send(self) -> None:
-        part = b"".join(self._pieces)
+        part = bytearray().join(self._pieces)  # a bytearray goes to the socket without a copy
         self._pieces, self._held = [], 0
         self._number += 1
         if self._number > MAX_PARTS:

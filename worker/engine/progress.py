@@ -57,3 +57,33 @@ class Progress:
         Raises `JobStopped` when the run was cancelled or no longer holds its lease; after it
         returned, the run can no longer be cancelled.
         """
+
+
+@dataclass
+class Counting(Progress):
+    """Counts warnings on their way to the real progress, and passes everything on."""
+
+    inner: Progress
+    count: int = 0
+
+    def warn(self, warning: SourceWarning) -> None:
+        self.count += 1
+        self.inner.warn(warning)
+
+    def phase(self, name: str) -> None:
+        self.inner.phase(name)
+
+    def totals(self, *, files: int, bytes: int) -> None:
+        self.inner.totals(files=files, bytes=bytes)
+
+    def advance(self, *, files: int = 0, bytes: int = 0, sent: int = 0) -> None:
+        self.inner.advance(files=files, bytes=bytes, sent=sent)
+
+    def record(self, effect: str, **details: Any) -> None:
+        self.inner.record(effect, **details)
+
+    def checkpoint(self) -> None:
+        self.inner.checkpoint()
+
+    def commit(self, step: str) -> None:
+        self.inner.commit(step)
