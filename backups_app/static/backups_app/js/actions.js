@@ -13,7 +13,9 @@ export const actions = {
   backUp: () => start("backup", "trigger"),
   verify: (backup) => start("verify", "verify", { backupKey: backup.key }),
   askRestore: (backup) =>
-    dialog.askRestore(backup, madeAt(backup), () => start("restore", "restore", { backupKey: backup.key })),
+    dialog.askRestore(backup, madeAt(backup), () =>
+      start("restore", "restore", { backupKey: backup.key }),
+    ),
   askCancel: (job) => dialog.askCancel(job, () => send("cancel", `jobs/${job.id}/cancel`)),
   dismiss: () => learn({ notice: null }),
 };

@@ -34,7 +34,13 @@ async function send(method, path, body) {
   const headers = { Accept: "application/json" };
   if (body) Object.assign(headers, { "Content-Type": "application/json", "X-CSRFToken": csrf() });
   const signal = AbortSignal.timeout(PATIENCE);
-  const options = { method, headers, signal, body: body && JSON.stringify(body), cache: "no-store" };
+  const options = {
+    method,
+    headers,
+    signal,
+    body: body && JSON.stringify(body),
+    cache: "no-store",
+  };
   try {
     const response = await fetch(root + path, { credentials: "same-origin", ...options });
     readClock(response);

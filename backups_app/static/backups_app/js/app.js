@@ -8,7 +8,7 @@ import { icon } from "./icon.js";
 import { follow } from "./live.js";
 import { message } from "./message.js";
 import { announcement, now } from "./now.js";
-import { keepFresh, refreshAll, refreshBackups, refreshHistory, refreshStatus } from "./refresh.js";
+import { keepFresh, refreshAll, refreshHistory, refreshStatus } from "./refresh.js";
 import { currentJob, isActive, learn, onChange, state, takeJobs } from "./state.js";
 import { words } from "./texts.js";
 import { facts, level, top } from "./top.js";
@@ -37,7 +37,12 @@ function refused() {
 function notice() {
   if (!state.notice) return null;
   const { level: importance, text, hint } = state.notice;
-  return message(importance, text, hint, h("button", { type: "button", class: "quiet", onclick: actions.dismiss }, words.notice.dismiss));
+  return message(
+    importance,
+    text,
+    hint,
+    h("button", { type: "button", class: "quiet", onclick: actions.dismiss }, words.notice.dismiss),
+  );
 }
 
 function connection() {
@@ -48,7 +53,9 @@ function connection() {
 function title() {
   const job = currentJob();
   const texts = words.tabTitle;
-  const first = job ? texts.running(job.progress?.percent ?? null, words.kinds[job.kind]) : texts[level()];
+  const first = job
+    ? texts.running(job.progress?.percent ?? null, words.kinds[job.kind])
+    : texts[level()];
   return `${first} · ${texts.product}`;
 }
 
@@ -58,7 +65,6 @@ function hear({ type, jobs, job }) {
   const unknown = news.some((one) => !state.jobs.has(one.id));
   takeJobs(news);
   learn({ heardAt: clock() });
-  if (ended) refreshBackups();
   if (ended || unknown) Promise.all([refreshStatus(), refreshHistory()]);
 }
 

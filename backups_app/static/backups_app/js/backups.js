@@ -19,6 +19,7 @@ export function backups(actions) {
     error && message("bad", texts.failed, [error.message, ". ", error.hint]),
     !all && !error && loading(texts.loading),
     all?.length === 0 && !error && empty(texts.empty, texts.emptyHint),
+    all?.length > 0 && currentJob() && h("p", { class: "quiet" }, texts.blocked),
     all?.length > 0 && [list(all, actions), pages(all)],
   ];
 }
@@ -31,14 +32,23 @@ function list(all, actions) {
 
 function pages(all) {
   const show = (offset) => learn({ backupsOffset: offset });
-  return pager({ title: texts.title, offset: state.backupsOffset, size: PAGE_SIZE, total: all.length, show });
+  return pager({
+    title: texts.title,
+    offset: state.backupsOffset,
+    size: PAGE_SIZE,
+    total: all.length,
+    show,
+  });
 }
 
 function one(backup, actions) {
   const made = madeAt(backup);
   const about = backup.metadata;
   return row(backup.key, texts.columns, {
-    made: [h("strong", { title: backup.key }, when(made, moment(made))), h("span", { class: "quiet" }, about ? ago(made, now()) : texts.foreign)],
+    made: [
+      h("strong", { title: backup.key }, when(made, moment(made))),
+      h("span", { class: "quiet" }, about ? ago(made, now()) : texts.foreign),
+    ],
     size: bytes(backup.size),
     dataSize: bytes(about?.dataSize),
     files: count(about?.fileCount),
@@ -50,6 +60,18 @@ function one(backup, actions) {
 function buttons(backup, made, { askRestore, verify }) {
   const blocked = state.sending !== null || currentJob() !== null;
   const button = (text, label, onclick) =>
-    h("button", { type: "button", "aria-label": label(moment(made)), disabled: blocked, onclick: () => onclick(backup) }, text);
-  return [button(texts.verify, texts.verifyLabel, verify), button(texts.restore, texts.restoreLabel, askRestore)];
+    h(
+      "button",
+      {
+        type: "button",
+        "aria-label": label(moment(made)),
+        disabled: blocked,
+        onclick: () => onclick(backup),
+      },
+      text,
+    );
+  return [
+    button(texts.verify, texts.verifyLabel, verify),
+    button(texts.restore, texts.restoreLabel, askRestore),
+  ];
 }

@@ -13,7 +13,11 @@ export function askRestore(backup, made, confirmed) {
   const texts = words.restore;
   ask(texts.title, confirmed, [
     h("p", { class: "chosen" }, texts.backupOf(moment(made)), h("code", null, backup.key)),
-    h("ol", { class: "what-happens" }, texts.steps(state.status?.dataDir ?? "").map((step) => h("li", null, step))),
+    h(
+      "ol",
+      { class: "what-happens" },
+      texts.steps(state.status?.dataDir ?? "").map((step) => h("li", null, step)),
+    ),
     h("p", { class: "message attention" }, icon("attention"), h("span", null, texts.stop)),
     typedWord(texts),
     choices(texts.cancel, texts.confirm, { danger: true, disabled: true }),
@@ -25,7 +29,10 @@ export function askRestore(backup, made, confirmed) {
 export function askCancel(job, confirmed) {
   const texts = words.cancel;
   const kind = words.kinds[job.kind];
-  ask(texts.title(kind), confirmed, [h("p", null, texts[job.kind]), choices(texts.keep, texts.confirm(kind), { danger: true })]);
+  ask(texts.title(kind), confirmed, [
+    h("p", null, texts[job.kind]),
+    choices(texts.keep, texts.confirm(kind), { danger: true }),
+  ]);
 }
 
 function ask(title, confirmed, content) {
@@ -35,7 +42,15 @@ function ask(title, confirmed, content) {
     confirmed();
   };
   draw(element); // what was typed for an earlier question must not confirm this one
-  draw(element, h("form", { method: "dialog", onsubmit: submit }, h("h2", { id: "dialog-title" }, title), content));
+  draw(
+    element,
+    h(
+      "form",
+      { method: "dialog", onsubmit: submit },
+      h("h2", { id: "dialog-title" }, title),
+      content,
+    ),
+  );
   element.showModal();
 }
 
@@ -44,7 +59,20 @@ function typedWord({ type, word }) {
     const typed = event.target.value.trim().toLowerCase();
     element.querySelector("[type=submit]").disabled = typed !== word;
   };
-  return h("label", { class: "typed" }, type, " ", h("strong", null, word), h("input", { type: "text", autocomplete: "off", autocapitalize: "off", spellcheck: "false", oninput: check }));
+  return h(
+    "label",
+    { class: "typed" },
+    type,
+    " ",
+    h("strong", null, word),
+    h("input", {
+      type: "text",
+      autocomplete: "off",
+      autocapitalize: "off",
+      spellcheck: "false",
+      oninput: check,
+    }),
+  );
 }
 
 function choices(leave, confirm, { danger, disabled = false }) {

@@ -31,7 +31,8 @@ export function seconds(total) {
   const whole = Math.max(0, Math.round(total));
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return pair(Math.floor(whole / 60), "min", whole % 60, "s");
-  if (whole < 86400) return pair(Math.floor(whole / 3600), "h", Math.floor((whole % 3600) / 60), "min");
+  if (whole < 86400)
+    return pair(Math.floor(whole / 3600), "h", Math.floor((whole % 3600) / 60), "min");
   return pair(Math.floor(whole / 86400), "d", Math.floor((whole % 86400) / 3600), "h");
 }
 

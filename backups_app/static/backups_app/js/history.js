@@ -15,7 +15,10 @@ const texts = words.history;
 /** `actions`: { showHistory(offset) }. */
 export function history({ showHistory }) {
   const { history: page, historyError: error, historyOffset: offset } = state;
-  if (!page) return error ? message("bad", texts.failed, [error.message, ". ", error.hint]) : loading(texts.loading);
+  if (!page)
+    return error
+      ? message("bad", texts.failed, [error.message, ". ", error.hint])
+      : loading(texts.loading);
   if (page.count === 0) return empty(texts.empty, texts.emptyHint);
   const rows = page.ids.map((id) => one(state.jobs.get(id)));
   return [
@@ -28,12 +31,20 @@ export function history({ showHistory }) {
 function one(job) {
   const took = ranFor(job, now());
   return row(job.id, texts.columns, {
-    what: [h("strong", null, words.kinds[job.kind]), job.attempt > 1 && h("span", { class: "quiet" }, texts.attempt(job.attempt)), why(job), details(job)],
+    what: [
+      h("strong", null, words.kinds[job.kind]),
+      job.attempt > 1 && h("span", { class: "quiet" }, texts.attempt(job.attempt)),
+      why(job),
+      details(job),
+    ],
     state: h("span", { class: `pill ${job.state.toLowerCase()}` }, words.states[job.state]),
     began: when(job.startedAt ?? job.createdAt, moment(job.startedAt ?? job.createdAt)),
     took: took === null ? "–" : seconds(took),
     moved: size(job),
-    by: [words.triggers[job.trigger], job.requestedBy && h("span", { class: "quiet" }, job.requestedBy)],
+    by: [
+      words.triggers[job.trigger],
+      job.requestedBy && h("span", { class: "quiet" }, job.requestedBy),
+    ],
   });
 }
 
@@ -44,7 +55,10 @@ function size(job) {
 
 function why({ error }) {
   if (!error) return null;
-  return [h("p", { class: "why" }, error.message), error.hint && h("p", { class: "hint" }, error.hint)];
+  return [
+    h("p", { class: "why" }, error.message),
+    error.hint && h("p", { class: "hint" }, error.hint),
+  ];
 }
 
 function details(job) {
@@ -55,7 +69,13 @@ function details(job) {
     job.error && fact(texts.error, h("code", null, job.error.code)),
     fact(texts.id, h("code", null, job.id)),
   ];
-  return h("details", { key: "details" }, h("summary", null, texts.details), h("dl", null, facts), warningList(job));
+  return h(
+    "details",
+    { key: "details" },
+    h("summary", null, texts.details),
+    h("dl", null, facts),
+    warningList(job),
+  );
 }
 
 function phaseTime({ name, seconds: time }) {

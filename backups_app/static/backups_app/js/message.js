@@ -7,13 +7,24 @@ import { icon } from "./icon.js";
 export function message(level, text, hint, ...rest) {
   return h("div", { class: `message ${level}` }, [
     icon(level),
-    h("div", { class: "message-body" }, h("p", { class: "message-text" }, text), hint && h("p", { class: "hint" }, hint), rest),
+    h(
+      "div",
+      { class: "message-body" },
+      h("p", { class: "message-text" }, text),
+      hint && h("p", { class: "hint" }, hint),
+      rest,
+    ),
   ]);
 }
 
 /** For a part that has nothing to show yet. */
 export function empty(text, hint) {
-  return h("div", { class: "empty" }, h("p", { class: "message-text" }, text), hint && h("p", { class: "hint" }, hint));
+  return h(
+    "div",
+    { class: "empty" },
+    h("p", { class: "message-text" }, text),
+    hint && h("p", { class: "hint" }, hint),
+  );
 }
 
 /** For a part whose data is on its way. */

@@ -32,7 +32,13 @@ function running(job, { askCancel }) {
   const kind = words.kinds[job.kind];
   return h("div", { class: "running", key: job.id }, [
     h("div", { class: "running-head" }, [
-      h("h3", null, kind, " ", h("span", { class: "quiet" }, texts.started(words.triggers[job.trigger], job.requestedBy))),
+      h(
+        "h3",
+        null,
+        kind,
+        " ",
+        h("span", { class: "quiet" }, texts.started(words.triggers[job.trigger], job.requestedBy)),
+      ),
       cancelButton(job, askCancel),
     ]),
     job.state === "PENDING" ? waiting(job) : [steps(job), bar(job), numbers(job)],
@@ -42,7 +48,11 @@ function running(job, { askCancel }) {
 
 function cancelButton(job, askCancel) {
   if (job.cancelRequested) return h("span", { class: "quiet" }, texts.cancelling);
-  return h("button", { type: "button", disabled: state.sending !== null, onclick: () => askCancel(job) }, texts.cancel);
+  return h(
+    "button",
+    { type: "button", disabled: state.sending !== null, onclick: () => askCancel(job) },
+    texts.cancel,
+  );
 }
 
 function waiting(job) {
@@ -56,10 +66,11 @@ function steps(job) {
   const items = names.map((name, index) => {
     const done = index < at;
     const here = index === at;
-    return h("li", { class: done ? "done" : here ? "here" : "", "aria-current": here ? "step" : null }, [
-      words.phases[name],
-      done && h("span", { class: "sr-only" }, ` (${texts.stepDone})`),
-    ]);
+    return h(
+      "li",
+      { class: done ? "done" : here ? "here" : "", "aria-current": here ? "step" : null },
+      [words.phases[name], done && h("span", { class: "sr-only" }, ` (${texts.stepDone})`)],
+    );
   });
   return h("ol", { class: "steps" }, items);
 }
@@ -67,13 +78,19 @@ function steps(job) {
 function bar(job) {
   const { percent } = job.progress;
   return h("div", { class: "bar" }, [
-    h("progress", { max: 100, value: percent, "aria-label": texts.progressLabel(words.kinds[job.kind]) }),
-    percent !== null && h("span", { class: "percent", "aria-hidden": "true" }, texts.percent(percent)),
+    h("progress", {
+      max: 100,
+      value: percent,
+      "aria-label": texts.progressLabel(words.kinds[job.kind]),
+    }),
+    percent !== null &&
+      h("span", { class: "percent", "aria-hidden": "true" }, texts.percent(percent)),
   ]);
 }
 
 function numbers(job) {
-  const { filesDone, filesTotal, bytesDone, bytesTotal, bytesSent, bytesPerSecond, secondsLeft } = job.progress;
+  const { filesDone, filesTotal, bytesDone, bytesTotal, bytesSent, bytesPerSecond, secondsLeft } =
+    job.progress;
   return h("dl", { class: "numbers" }, [
     number(texts.data, part(bytesDone, bytesTotal, bytes)),
     number(texts.files, part(filesDone, filesTotal, count)),

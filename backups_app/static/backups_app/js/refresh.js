@@ -11,6 +11,8 @@ const POLL_FAILING = 15_000;
 export async function refreshStatus() {
   try {
     const status = await get("status");
+    const news = state.status && state.status.lastSuccess !== status.lastSuccess;
+    if (news) refreshBackups();
     if (status.currentJob) takeJobs([status.currentJob]);
     learn({ status, statusError: null, statusAt: now() });
   } catch (error) {
@@ -21,7 +23,11 @@ export async function refreshStatus() {
 export async function refreshBackups() {
   try {
     const { backups } = await get("list");
-    learn({ backups, backupsError: null, backupsOffset: backups.length > state.backupsOffset ? state.backupsOffset : 0 });
+    learn({
+      backups,
+      backupsError: null,
+      backupsOffset: backups.length > state.backupsOffset ? state.backupsOffset : 0,
+    });
   } catch (error) {
     learn({ backupsError: error });
   }
@@ -31,7 +37,11 @@ export async function refreshHistory(offset = state.historyOffset) {
   try {
     const { count, jobs } = await get(`jobs?limit=${PAGE_SIZE}&offset=${offset}`);
     takeJobs(jobs);
-    learn({ history: { count, ids: jobs.map((job) => job.id) }, historyOffset: offset, historyError: null });
+    learn({
+      history: { count, ids: jobs.map((job) => job.id) },
+      historyOffset: offset,
+      historyError: null,
+    });
   } catch (error) {
     learn({ historyError: error });
   }

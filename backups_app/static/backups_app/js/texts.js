@@ -47,7 +47,10 @@ export const words = {
     since: (last, next) =>
       `${last ? `Last backup ${last}` : "No backup yet"}${next ? `, next ${next}` : ", none scheduled"}`,
     noneYet: { text: "There is no backup yet", hint: "Mend the settings named here first." },
-    pressFirst: { text: "There is no backup yet", hint: "Press “Back up now” to make the first one." },
+    pressFirst: {
+      text: "There is no backup yet",
+      hint: "Press “Back up now” to make the first one.",
+    },
     firstRunning: {
       text: "The first backup is still being made",
       hint: "Wait until it is done: until then nothing can be restored.",
@@ -67,7 +70,9 @@ export const words = {
         "BACKUP_S3_BUCKET",
         "BACKUP_S3_ACCESS_KEY",
         "BACKUP_S3_SECRET_KEY",
-      ].join(", ")} (and BACKUP_S3_ENDPOINT for storage other than AWS) in the file .env, and start Tarkeep again.`,
+      ].join(
+        ", ",
+      )} (and BACKUP_S3_ENDPOINT for storage other than AWS) in the file .env, and start Tarkeep again.`,
     },
     scheduleOff: {
       text: "The schedule is off",
@@ -136,17 +141,27 @@ export const words = {
       restore: (files, time) => `Restore done: ${files} files in ${time}.`,
       verify: (files, time) => `Backup verified: ${files} files read and sound, in ${time}.`,
     },
-    safetyCopy: (path) => `The folder as it was before is kept at ${path}. Delete it when you no longer need it.`,
-    ended: { FAILED: "failed", CANCELLED: "was cancelled", LOST: "was lost: its worker disappeared" },
+    safetyCopy: (path) =>
+      `The folder as it was before is kept at ${path}. Delete it when you no longer need it.`,
+    ended: {
+      FAILED: "failed",
+      CANCELLED: "was cancelled",
+      LOST: "was lost: its worker disappeared",
+    },
     endedAs: (kind, how, reason) => `${kind} ${how}${reason ? `: ${lower(reason)}` : "."}`,
-    cancelled: { backup: "Nothing was published; earlier backups are untouched.", restore: "The data folder was not changed.", verify: "" },
+    cancelled: {
+      backup: "Nothing was published; earlier backups are untouched.",
+      restore: "The data folder was not changed.",
+      verify: "",
+    },
     announce: (kind, phase) => `${kind}: ${lower(phase)}`,
   },
 
   cancel: {
     title: (kind) => `Cancel this ${kind.toLowerCase()}?`,
     backup: "What was sent so far is thrown away. Earlier backups stay as they are.",
-    restore: "As long as the folder is not yet being put in place, your data folder stays as it is.",
+    restore:
+      "As long as the folder is not yet being put in place, your data folder stays as it is.",
     verify: "Nothing is changed. You can start it again at any time.",
     keep: "Keep it running",
     confirm: (kind) => `Cancel the ${kind.toLowerCase()}`,
@@ -158,11 +173,19 @@ export const words = {
     emptyHint: "The first one will appear here as soon as it is done.",
     failed: "The backups cannot be listed",
     loading: "Listing the backups…",
-    columns: { made: "Made", size: "Size", dataSize: "Data", files: "Files", encrypted: "Encrypted", actions: "" },
+    columns: {
+      made: "Made",
+      size: "Size",
+      dataSize: "Data",
+      files: "Files",
+      encrypted: "Encrypted",
+      actions: "",
+    },
     yes: "yes",
     no: "no",
     unknown: "–",
     foreign: "made elsewhere, nothing recorded about it",
+    blocked: "Restoring and verifying wait until the running job has ended.",
     restore: "Restore…",
     verify: "Verify",
     restoreLabel: (time) => `Restore the backup of ${time}`,
@@ -190,7 +213,14 @@ export const words = {
     emptyHint: "Every backup, restore and verification will be listed here.",
     failed: "The history cannot be read",
     loading: "Reading the history…",
-    columns: { what: "What", state: "State", began: "Started", took: "Took", moved: "Size", by: "Who" },
+    columns: {
+      what: "What",
+      state: "State",
+      began: "Started",
+      took: "Took",
+      moved: "Size",
+      by: "Who",
+    },
     attempt: (number) => `try ${number}`,
     details: "Details",
     phaseTimes: "Time in each phase",
@@ -209,7 +239,11 @@ export const words = {
 
   notice: {
     dismiss: "Close",
-    queued: { backup: "Backup started.", restore: "Restore started.", verify: "Verification started." },
+    queued: {
+      backup: "Backup started.",
+      restore: "Restore started.",
+      verify: "Verification started.",
+    },
   },
 
   errors: {
@@ -232,5 +266,7 @@ export const words = {
 
 /** Lower first letter for use after a colon; names like BACKUP_S3_BUCKET or S3 keep theirs. */
 function lower(text) {
-  return /^[A-Z][a-z]/.test(text) || /^[A-Z] /.test(text) ? text[0].toLowerCase() + text.slice(1) : text;
+  return /^[A-Z][a-z]/.test(text) || /^[A-Z] /.test(text)
+    ? text[0].toLowerCase() + text.slice(1)
+    : text;
 }

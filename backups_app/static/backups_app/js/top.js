@@ -29,27 +29,53 @@ export function level() {
 
 function panel(levelName, ...content) {
   const [picture, ...rest] = content;
-  return h("div", { class: `verdict ${levelName}` }, picture, h("div", { class: "verdict-body" }, rest));
+  return h(
+    "div",
+    { class: `verdict ${levelName}` },
+    picture,
+    h("div", { class: "verdict-body" }, rest),
+  );
 }
 
 function plain(levelName, title, hint, ...rest) {
-  return panel(levelName, icon(levelName), h("h1", null, title), hint && h("p", { class: "hint" }, hint), rest);
+  return panel(
+    levelName,
+    icon(levelName),
+    h("h1", null, title),
+    hint && h("p", { class: "hint" }, hint),
+    rest,
+  );
 }
 
 function signedOut() {
-  const link = h("a", { class: "button primary", href: document.documentElement.dataset.login }, texts.signIn);
+  const link = h(
+    "a",
+    { class: "button primary", href: document.documentElement.dataset.login },
+    texts.signIn,
+  );
   return plain("bad", texts.signedOut, texts.signedOutHint, h("p", { class: "actions" }, link));
 }
 
 function unknown(error, { refresh }) {
   const title = error.status === 0 ? texts.unknown : error.message;
-  const old = state.status && h("p", { class: "hint" }, texts.unknownSince(ago(new Date(state.statusAt).toISOString(), now())));
+  const old =
+    state.status &&
+    h(
+      "p",
+      { class: "hint" },
+      texts.unknownSince(ago(new Date(state.statusAt).toISOString(), now())),
+    );
   const again = h("button", { type: "button", onclick: refresh }, texts.tryAgain);
   return plain("attention", title, error.hint, old, h("p", { class: "actions" }, again));
 }
 
 function verdict(status, actions) {
-  const found = judge({ status, backups: state.backups, backupsError: state.backupsError, now: now() });
+  const found = judge({
+    status,
+    backups: state.backups,
+    backupsError: state.backupsError,
+    now: now(),
+  });
   return panel(
     found.level,
     icon(found.level),
@@ -74,13 +100,19 @@ function reasons(all) {
 
 /** Names of settings stand out, so that they can be found and copied. */
 function withNames(text = "") {
-  return text.split(/([A-Z][A-Z0-9]*_[A-Z0-9_]+(?:=\w+)?|\.env\b)/).map((piece, index) => (index % 2 ? h("code", null, piece) : piece));
+  return text
+    .split(/([A-Z][A-Z0-9]*_[A-Z0-9_]+(?:=\w+)?|\.env\b)/)
+    .map((piece, index) => (index % 2 ? h("code", null, piece) : piece));
 }
 
 function backUpButton(status, { backUp }) {
   if (currentJob() || status.problems.length > 0) return null;
   const asking = state.sending === "backup";
-  return h("button", { type: "button", class: "primary", disabled: state.sending !== null, onclick: backUp }, asking ? texts.asking : texts.backUp);
+  return h(
+    "button",
+    { type: "button", class: "primary", disabled: state.sending !== null, onclick: backUp },
+    asking ? texts.asking : texts.backUp,
+  );
 }
 
 /** The settings in use, in one line each. */
@@ -88,11 +120,18 @@ export function facts() {
   const { status } = state;
   if (!status) return null;
   const names = words.facts;
-  const schedule = status.enabled ? names.scheduleValue(status.schedule, status.timezone) : names.scheduleOff;
+  const schedule = status.enabled
+    ? names.scheduleValue(status.schedule, status.timezone)
+    : names.scheduleOff;
   return h("dl", { class: "facts" }, [
     fact(names.folder, status.dataDir),
     fact(names.bucket, status.s3Bucket || names.notSet),
-    fact(names.schedule, schedule, status.enabled && status.nextRun && [" · ", when(status.nextRun, upcoming(status.nextRun, now()))]),
+    fact(
+      names.schedule,
+      schedule,
+      status.enabled &&
+        status.nextRun && [" · ", when(status.nextRun, upcoming(status.nextRun, now()))],
+    ),
     fact(names.kept, names.keptValue(status.maxBackups)),
     fact(names.encryption, status.encrypted ? names.on : names.off),
     status.sizes?.total > 0 && fact(names.total, bytes(status.sizes.total)),

@@ -32,10 +32,10 @@ export function judge({ status, backups, backupsError, now }) {
   return { level, title: words.verdict.title(level, reasons[0]?.text ?? since), since, reasons };
 }
 
-/** The bucket is the catalogue: a backup in it counts though no job row tells of it. */
+/** The bucket is the catalogue: what lies in it counts, whatever the job rows tell. */
 function newestBackup(status, backups) {
-  const times = [status.lastSuccess, backups?.[0] && madeAt(backups[0])].filter(Boolean);
-  return times.sort((one, other) => Date.parse(other) - Date.parse(one))[0] ?? null;
+  if (!backups) return status.lastSuccess;
+  return backups.length > 0 ? madeAt(backups[0]) : null;
 }
 
 /** When a backup was made: its metadata's time when that is readable, else the object's. */

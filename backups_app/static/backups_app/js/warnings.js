@@ -11,7 +11,12 @@ export function warningList(job) {
   const more = job.warningCount - shown.length;
   return h("details", { class: "warnings", key: `warnings ${job.id}` }, [
     h("summary", null, words.now.warnings(job.warningCount)),
-    h("ul", null, shown.map(line), more > 0 && h("li", { class: "quiet" }, words.now.warningsMore(more))),
+    h(
+      "ul",
+      null,
+      shown.map(line),
+      more > 0 && h("li", { class: "quiet" }, words.now.warningsMore(more)),
+    ),
   ]);
 }
 
