@@ -1,0 +1,5 @@
+"""The fixtures these tests share."""
+
+from tests.support.service import service, service_on_s3
+
+__all__ = ["service", "service_on_s3"]
