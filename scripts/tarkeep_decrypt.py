@@ -17,6 +17,9 @@ import os
 import struct
 import sys
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,11 +34,11 @@ MAX_BODY = 65 * 1024 * 1024
 CHUNK, TAG = 16 * 1024, 16
 
 
-def fail(message):
+def fail(message: str) -> NoReturn:
     sys.exit(f"tarkeep_decrypt: {message}")
 
 
-def read_exactly(stream, size):
+def read_exactly(stream: BinaryIO, size: int) -> bytes:
     data = b""
     while len(data) < size:
         piece = stream.read(size - len(data))
@@ -45,17 +48,17 @@ def read_exactly(stream, size):
     return data
 
 
-def master_key(passphrase, salt, log_n, r, p):
+def master_key(passphrase: str, salt: bytes, log_n: int, r: int, p: int) -> bytes:
     if not (log_n <= 18 and r <= 8 and p <= 4):
         fail("the archive asks for key derivation costs out of bounds")
     return Scrypt(salt=salt, length=32, n=2**log_n, r=r, p=p).derive(passphrase.encode())
 
 
-def key_id(master):
+def key_id(master: bytes) -> bytes:
     return HKDFExpand(algorithm=SHA512(), length=8, info=b"tarkeep/v1/key-id").derive(master)
 
 
-def open_message(master, context, message, where):
+def open_message(master: bytes, context: bytes, message: bytes, where: str) -> bytes:
     """C2SP chunked-encryption, Cobblestone-256: salt 24, commitment 32, chunks of 16 KiB."""
     salt, commitment, body = message[:24], message[24:56], message[56:]
     info = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0" + salt + context
@@ -78,7 +81,7 @@ def open_message(master, context, message, where):
         count += 1
 
 
-def frames(stream, passphrase):
+def frames(stream: BinaryIO, passphrase: str) -> Iterator[tuple[int, bytes, bytes, bytes]]:
     """(kind, header, sealed body, plain body) of each frame up to the manifest."""
     master, first = None, None
     number = 0
@@ -110,7 +113,7 @@ def frames(stream, passphrase):
         number += 1
 
 
-def decrypt(stream, output, passphrase):
+def decrypt(stream: BinaryIO, output: BinaryIO, passphrase: str) -> str:
     """Writes the plain archive; returns the backup's own name. Exits on any damage."""
     seen = []
     manifest = b""
@@ -132,24 +135,24 @@ def decrypt(stream, output, passphrase):
     length = int.from_bytes(manifest[:4], "big")
     if manifest[4 + length :] != b"".join(seen):
         fail("the frames are not those that the manifest lists: dropped, reordered or foreign")
-    return json.loads(manifest[4 : 4 + length])["name"]
+    return str(json.loads(manifest[4 : 4 + length])["name"])
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     if len(argv) != 3:
         sys.exit(__doc__)
     passphrase = os.environ.get("BACKUP_ENCRYPTION_KEY") or getpass.getpass("Encryption key: ")
-    stream = sys.stdin.buffer if argv[1] == "-" else open(argv[1], "rb")
+    stream = sys.stdin.buffer if argv[1] == "-" else Path(argv[1]).open("rb")  # noqa: SIM115
     if argv[2] == "-":
         name = decrypt(stream, sys.stdout.buffer, passphrase)
         sys.stdout.buffer.flush()
     else:
-        partial = argv[2] + ".partial"
-        with open(partial, "wb") as output:
+        partial = Path(argv[2] + ".partial")
+        with partial.open("wb") as output:
             name = decrypt(stream, output, passphrase)
             output.flush()
             os.fsync(output.fileno())
-        os.replace(partial, argv[2])
+        partial.replace(argv[2])
     print(f"tarkeep_decrypt: {name} decrypted and checked", file=sys.stderr)
 
 

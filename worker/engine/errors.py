@@ -7,7 +7,7 @@
     ├── ArchiveError                ARCHIVE_*            5   nobody: choose another backup
     │   └── KeyMismatch             KEY_*                6   the user: the encryption key
     ├── TargetError                 TARGET_*             7   the user: space or rights at the target
-    └── JobStopped                  CANCELLED, ...       8   nobody: asked for, or the lease was lost
+    └── JobStopped                  CANCELLED, ...       8   nobody: asked for, or the lease lost
 
 Each error is a code for programs, a sentence for people and a hint that says what to do next.
 Library errors (botocore, OSError, zlib, cryptography) are turned into these at the edge that
