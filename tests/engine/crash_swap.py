@@ -11,11 +11,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from worker.engine.journal import sync_folder
 from worker.engine.progress import Progress
-from worker.engine.site import ENTRIES, Site, look
-from worker.engine.staging import staging
-from worker.engine.swap import finish_interrupted, swap
+from worker.engine.swap.journal import sync_folder
+from worker.engine.swap.site import ENTRIES, Site, look
+from worker.engine.swap.staging import staging
+from worker.engine.swap.swap import finish_interrupted, swap
 
 NOW = datetime(2025, 8, 29, 5, tzinfo=UTC)
 

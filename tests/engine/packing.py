@@ -6,15 +6,15 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from worker.engine import manifest
-from worker.engine.frames import Kind, seal
-from worker.engine.index import Index
-from worker.engine.keys import MasterKey
-from worker.engine.pack import Packer
-from worker.engine.parts import PartWriter
-from worker.engine.pipeline import Pipeline
+from worker.engine.archive import manifest
+from worker.engine.archive.frames import Kind, seal
+from worker.engine.archive.index import Index
+from worker.engine.archive.keys import MasterKey
+from worker.engine.capture.pack import Packer
+from worker.engine.capture.parts import PartWriter
+from worker.engine.capture.pipeline import Pipeline
+from worker.engine.capture.scan import Scan, open_root
 from worker.engine.progress import Progress, SourceWarning
-from worker.engine.scan import Scan, open_root
 from worker.engine.storage import StoredObject
 
 

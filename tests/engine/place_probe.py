@@ -23,7 +23,7 @@ from worker.engine.errors import EngineError
 from worker.engine.naming import archive_key
 from worker.engine.progress import Progress
 from worker.engine.restore import run_restore
-from worker.engine.swap import finish_interrupted
+from worker.engine.swap.swap import finish_interrupted
 
 NOW = datetime(2025, 8, 29, 5, tzinfo=UTC)
 

@@ -15,12 +15,12 @@ import pytest
 
 from tests.engine.packing import Heard
 from tests.engine.trees import describe
-from worker.engine.archive_reader import open_archive
+from worker.engine.archive.reader import open_archive
 from worker.engine.backup import BackupResult, run_backup
 from worker.engine.catalogue import find_backup, incomplete, list_backups
 from worker.engine.config import PlanConfig, StorageConfig
 from worker.engine.errors import ArchiveError, JobStopped, KeyMismatch, SourceError
-from worker.engine.s3 import S3Storage, open_storage
+from worker.engine.storage.s3 import S3Storage, open_storage
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 PASSPHRASE = "correct horse battery staple, and then some"

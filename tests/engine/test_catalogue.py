@@ -13,8 +13,8 @@ from worker.engine.config import PlanConfig, StorageConfig
 from worker.engine.errors import ArchiveError, StorageError
 from worker.engine.metadata import MAX_SIZE, Metadata, dump
 from worker.engine.naming import archive_key, index_key, metadata_key
-from worker.engine.s3 import open_storage
 from worker.engine.storage import NotFound, Storage
+from worker.engine.storage.s3 import open_storage
 
 PLAN = PlanConfig()
 START = datetime(2025, 8, 29, 5, tzinfo=UTC)

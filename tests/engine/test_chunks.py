@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.engine.chunks import ChunkReader
+from worker.engine.archive.chunks import ChunkReader
 
 
 @given(

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.engine import codec
+from worker.engine.archive import codec
 from worker.engine.errors import ArchiveError
 
 SIZE = 2 * 1024 * 1024

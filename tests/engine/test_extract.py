@@ -12,10 +12,10 @@ import pytest
 
 from tests.engine.packing import Heard
 from tests.support import hostile
-from worker.engine.beneath import Beneath
 from worker.engine.errors import ArchiveError, JobStopped, TargetError
-from worker.engine.extract import Room, extract
-from worker.engine.membernames import stays_inside
+from worker.engine.extract.beneath import Beneath
+from worker.engine.extract.extract import Room, extract
+from worker.engine.extract.membernames import stays_inside
 from worker.engine.progress import Progress
 
 ROOT = os.geteuid() == 0

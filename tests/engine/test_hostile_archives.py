@@ -14,8 +14,8 @@ from tests.support.hostile import CORPUS, END, GOOD, Hostile
 from tests.support.memory_storage import MemoryStorage
 from worker.engine.config import PlanConfig
 from worker.engine.errors import ArchiveError
-from worker.engine.extract import Room, extract
-from worker.engine.limits import Limits
+from worker.engine.extract.extract import Room, extract
+from worker.engine.extract.limits import Limits
 from worker.engine.naming import archive_key
 from worker.engine.progress import Progress
 from worker.engine.restore import run_restore

@@ -18,12 +18,12 @@ from worker.engine import metadata
 from worker.engine.backup import run_backup
 from worker.engine.config import PlanConfig
 from worker.engine.errors import ArchiveError, JobStopped, KeyMismatch, TargetError
-from worker.engine.lock import held
 from worker.engine.metadata import Metadata
 from worker.engine.naming import archive_key, metadata_key
 from worker.engine.progress import Progress
 from worker.engine.restore import RestoreResult, run_restore
-from worker.engine.site import look
+from worker.engine.swap.lock import held
+from worker.engine.swap.site import look
 from worker.engine.verify import run_verify
 
 NOW = datetime(2025, 8, 29, 5, tzinfo=UTC)

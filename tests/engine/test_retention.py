@@ -16,7 +16,7 @@ from worker.engine.errors import JobStopped
 from worker.engine.naming import archive_key, index_key, metadata_key
 from worker.engine.progress import Progress
 from worker.engine.retention import apply, choose
-from worker.engine.s3 import open_storage
+from worker.engine.storage.s3 import open_storage
 
 PLAN = PlanConfig(max_backups=3)
 START = datetime(2025, 1, 1, tzinfo=UTC)

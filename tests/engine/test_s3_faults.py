@@ -12,7 +12,7 @@ from tests.support.fault_proxy import Answer, Fault, FaultProxy, Request
 from tests.support.s3client import s3_client
 from worker.engine.config import StorageConfig
 from worker.engine.errors import StorageError
-from worker.engine.s3 import Patience, S3Storage, open_storage
+from worker.engine.storage.s3 import Patience, S3Storage, open_storage
 
 KEY = "backups/some.tar.gz"
 CONTENT = os.urandom(3 * 1024 * 1024 + 5)

@@ -113,7 +113,7 @@ def test_what_only_looks_like_a_database_is_copied_with_a_warning(tmp_path: Path
 def test_a_database_locked_for_long_is_copied_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.engine.sqlite_capture._BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("worker.engine.capture.sqlite_capture._BUSY_SECONDS", 0.1)
     folder = tmp_path / "data"
     folder.mkdir()
     db = sqlite3.connect(folder / "held.db", isolation_level=None)

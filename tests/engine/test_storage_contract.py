@@ -1,6 +1,6 @@
 """One suite for every storage: memory, SeaweedFS and rclone must behave alike.
 
-What is promised stands in `worker/engine/storage.py`.
+What is promised stands in `worker/engine/storage/__init__.py`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from tests.support.rclone import RcloneS3
 from tests.support.s3client import s3_client
 from worker.engine.config import StorageConfig
 from worker.engine.errors import StorageError
-from worker.engine.s3 import IMPATIENT, open_storage
 from worker.engine.storage import NotFound, Storage, TooLarge
+from worker.engine.storage.s3 import IMPATIENT, open_storage
 
 PART = 5 * 1024 * 1024
 CONTENT = os.urandom(2 * PART + 1)

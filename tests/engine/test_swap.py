@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.engine.crash_swap import fill, restore
-from worker.engine import swap as swap_module
 from worker.engine.errors import TargetError
-from worker.engine.lock import held
-from worker.engine.site import ENTRIES, EXCHANGE, NEW, RENAME, look, sites_of
-from worker.engine.swap import Outcome, finish_interrupted
+from worker.engine.swap import swap as swap_module
+from worker.engine.swap.lock import held
+from worker.engine.swap.site import ENTRIES, EXCHANGE, NEW, RENAME, look, sites_of
+from worker.engine.swap.swap import Outcome, finish_interrupted
 
 REPOSITORY = Path(__file__).parents[2]
 KILLED = -9

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import hostile
-from worker.engine import tarwrite
+from worker.engine.archive import tarwrite
 from worker.engine.errors import ArchiveError
-from worker.engine.tarheader import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK
-from worker.engine.tarread import Member, read_members
+from worker.engine.extract.tarheader import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK
+from worker.engine.extract.tarread import Member, read_members
 
 NANO = 1_000_000_000
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.packing import pack_folder
-from worker.engine import manifest
-from worker.engine.chunks import ChunkReader
+from worker.engine.archive import manifest
+from worker.engine.archive.chunks import ChunkReader
+from worker.engine.archive.frames import HEADER_SIZE, parse_header
+from worker.engine.archive.keys import KdfParams, MasterKey, derive
+from worker.engine.archive.unpack_frames import unpack_frames
+from worker.engine.archive.unpack_gzip import unpack_gzip
 from worker.engine.errors import ArchiveError, KeyMismatch
-from worker.engine.frames import HEADER_SIZE, parse_header
-from worker.engine.keys import KdfParams, MasterKey, derive
-from worker.engine.unpack_frames import unpack_frames
-from worker.engine.unpack_gzip import unpack_gzip
 
 PASSPHRASE = "a passphrase of more than thirty-two characters"
 CHEAP = KdfParams(salt=bytes(16), log_n=10)  # fast: what is tested here is not the derivation

@@ -16,23 +16,23 @@ from pathlib import Path
 
 from worker.engine import metadata as metadata_file
 from worker.engine import retention
+from worker.engine.archive.deployment_key import sealing_key
+from worker.engine.archive.frames import Kind, seal
+from worker.engine.archive.index import Index
+from worker.engine.archive.index_object import IndexObject, pack_index, send_index
+from worker.engine.archive.keys import MasterKey
+from worker.engine.archive.manifest import Manifest, trailer
+from worker.engine.capture.pack import Packer
+from worker.engine.capture.parts import PartWriter, part_size
+from worker.engine.capture.pipeline import Pipeline
+from worker.engine.capture.scan import Scan, ScanTotals, open_root
+from worker.engine.capture.workspace import workspace
 from worker.engine.config import PlanConfig
-from worker.engine.deployment_key import sealing_key
 from worker.engine.errors import StorageError
-from worker.engine.frames import Kind, seal
-from worker.engine.index import Index
-from worker.engine.index_object import IndexObject, pack_index, send_index
-from worker.engine.keys import MasterKey
-from worker.engine.manifest import Manifest, trailer
 from worker.engine.naming import archive_key, index_key, metadata_key
-from worker.engine.pack import Packer
-from worker.engine.parts import PartWriter, part_size
-from worker.engine.pipeline import Pipeline
 from worker.engine.progress import Counting, Progress, SourceWarning
-from worker.engine.scan import Scan, ScanTotals, open_root
 from worker.engine.storage import Storage
 from worker.engine.version import VERSION
-from worker.engine.workspace import workspace
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from worker.engine.archive_reader import open_archive
+from worker.engine.archive.reader import open_archive
 from worker.engine.catalogue import BackupInfo, find_backup
 from worker.engine.config import PlanConfig
 from worker.engine.crashpoints import crashpoint
-from worker.engine.extract import ExtractResult, LinkRule, Room, extract
-from worker.engine.lock import held
-from worker.engine.preflight import check_room
+from worker.engine.extract.extract import ExtractResult, LinkRule, Room, extract
+from worker.engine.extract.target_errors import as_target_error
 from worker.engine.progress import Progress
-from worker.engine.site import NEW, Site, look
-from worker.engine.staging import look_like, staging
 from worker.engine.storage import Storage
-from worker.engine.swap import finish_interrupted, swap
-from worker.engine.target_errors import as_target_error
+from worker.engine.swap.lock import held
+from worker.engine.swap.preflight import check_room
+from worker.engine.swap.site import NEW, Site, look
+from worker.engine.swap.staging import look_like, staging
+from worker.engine.swap.swap import finish_interrupted, swap
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from worker.engine.archive_reader import open_archive
-from worker.engine.blocks import Readable
+from worker.engine.archive.reader import open_archive
 from worker.engine.catalogue import find_backup
 from worker.engine.config import PlanConfig
-from worker.engine.limits import Limits
-from worker.engine.membernames import inside
-from worker.engine.pace import Pace
+from worker.engine.extract.blocks import Readable
+from worker.engine.extract.limits import Limits
+from worker.engine.extract.membernames import inside
+from worker.engine.extract.pace import Pace
+from worker.engine.extract.refusals import damaged, hostile, shown
+from worker.engine.extract.tarheader import CHARACTER, DEVICE, DIRECTORY, FILE
+from worker.engine.extract.tarread import Member, read_members
 from worker.engine.progress import Progress
-from worker.engine.refusals import damaged, hostile, shown
 from worker.engine.storage import Storage
-from worker.engine.tarheader import CHARACTER, DEVICE, DIRECTORY, FILE
-from worker.engine.tarread import Member, read_members
 
 _CHUNK = 1024 * 1024
 

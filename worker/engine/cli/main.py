@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from worker.engine.cli import commands
 from worker.engine.cli.output import Output
 from worker.engine.errors import EngineError, JobStopped
-from worker.engine.s3 import open_storage
 from worker.engine.settings import Settings, read_settings, require
+from worker.engine.storage.s3 import open_storage
 from worker.engine.version import VERSION
 
 log = logging.getLogger(__name__)

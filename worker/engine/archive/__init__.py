@@ -1,0 +1,1 @@
+"""The archive: how it is written, sealed, indexed and read back. The format is docs/format.md."""

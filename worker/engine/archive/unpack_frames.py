@@ -1,0 +1,133 @@
+"""From the bytes of an encrypted archive to the tar bytes inside, checked as they come.
+
+Every frame is authenticated before any of its bytes are released; what no single frame can
+tell (dropped, reordered, foreign frames, a cut end) is known when the manifest has been read,
+which is before the stream ends. Whoever reads must not act on the bytes before the end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from worker.engine.archive import codec, manifest
+from worker.engine.archive.chunks import ChunkReader
+from worker.engine.archive.frames import HEADER_SIZE, FrameHeader, Kind, open_frame, parse_header
+from worker.engine.archive.keys import MasterKey, find_key
+from worker.engine.errors import ArchiveError
+
+_Unpacked = tuple[bytes | bytearray, bytes]  # tar bytes, manifest record
+_LOOKAHEAD = 4  # frames being opened at once
+
+
+def unpack_frames(
+    source: ChunkReader, passphrases: tuple[str, ...], *, name: str | None
+) -> Iterator[bytes | bytearray]:
+    """Raw tar bytes, a segment at a time. `name` is the archive's own name where known.
+
+    Raises `KeyMismatch` before anything is given out, `ArchiveError` for damage.
+    """
+    reader = _FrameReader(source, passphrases)
+    seen = bytearray()
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="unpack") as pool:
+        waiting: deque[Future[_Unpacked]] = deque()
+        try:
+            for header, body in reader.segments():
+                waiting.append(pool.submit(reader.unpack, header, body))
+                if len(waiting) > _LOOKAHEAD:
+                    yield _take(waiting, seen)
+            while waiting:
+                yield _take(waiting, seen)
+        finally:
+            for future in waiting:
+                future.cancel()
+    reader.check_end(seen, name)
+
+
+def _take(waiting: deque[Future[_Unpacked]], seen: bytearray) -> bytes | bytearray:
+    raw, record = waiting.popleft().result()
+    seen += record
+    return raw
+
+
+class _FrameReader:
+    def __init__(self, source: ChunkReader, passphrases: tuple[str, ...]) -> None:
+        self._source, self._passphrases = source, passphrases
+        self._master: MasterKey | None = None
+        self._manifest: manifest.Manifest | None = None
+        self._manifest_size = 0
+
+    def segments(self) -> Iterator[tuple[FrameHeader, bytes]]:
+        """Headers and bodies up to the manifest, which is read and kept."""
+        while self._manifest is None:
+            header, body = self._next()
+            if header.kind is Kind.SEGMENT:
+                yield header, body
+            elif header.kind is Kind.MANIFEST:
+                assert self._master is not None
+                self._manifest = manifest.load(open_frame(header, body, self._master))
+                self._manifest_size = HEADER_SIZE + header.length
+            else:
+                raise ArchiveError("A frame of another kind stands in the archive.")
+
+    def unpack(self, header: FrameHeader, body: bytes) -> _Unpacked:
+        """One segment's tar bytes, and its record as the manifest must have it."""
+        assert self._master is not None
+        raw = codec.decompress(open_frame(header, body, self._master))
+        return raw, manifest.record(header.pack(), body, len(raw))
+
+    def check_end(self, seen: bytearray, name: str | None) -> None:
+        """Trailer, end of file, and the manifest against what was read."""
+        trailer = self._source.exactly(manifest.TRAILER.size)
+        if manifest.parse_trailer(trailer) != self._manifest_size or self._source.some():
+            raise ArchiveError("The archive does not end after its manifest.")
+        assert self._manifest is not None
+        manifest.compare(seen, self._manifest)
+        if name is not None and self._manifest.name != name:
+            raise ArchiveError(
+                f"This is the archive {self._manifest.name} under another name.",
+                code="FRAME_FOREIGN",
+                hint="It was renamed in the bucket. Restore it under its own name.",
+            )
+
+    def _next(self) -> tuple[FrameHeader, bytes]:
+        at = self._source.position
+        raw = self._source.exactly(HEADER_SIZE)
+        if not raw:
+            raise _no_manifest()
+        header = self._header(raw, at)
+        body = self._source.exactly(header.length)
+        if len(body) < header.length:
+            raise _truncated(at)
+        return header, body
+
+    def _header(self, raw: bytes, at: int) -> FrameHeader:
+        if len(raw) < HEADER_SIZE:
+            raise _truncated(at)
+        header = parse_header(raw)
+        if self._master is None:
+            self._master = find_key(self._passphrases, header.params, header.key_id)
+        if (header.params, header.key_id) != (self._master.params, self._master.key_id):
+            raise ArchiveError(
+                f"The frame at byte {at} is sealed with another key than those before it.",
+                code="FRAME_FOREIGN",
+            )
+        return header
+
+
+def _no_manifest() -> ArchiveError:
+    return ArchiveError(
+        "The archive ends without its manifest.",
+        code="MANIFEST_MISSING",
+        hint="It was cut off or never finished. Restore another backup.",
+    )
+
+
+def _truncated(at: int) -> ArchiveError:
+    return ArchiveError(
+        f"The archive ends in the middle of the frame at byte {at}.",
+        code="ARCHIVE_TRUNCATED",
+        hint="It was cut off. Restore another backup.",
+    )

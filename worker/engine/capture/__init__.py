@@ -1,0 +1,1 @@
+"""From the data folder to the archive: scan, read, pack, send."""

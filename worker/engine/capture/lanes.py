@@ -1,0 +1,75 @@
+"""Where members gather until they make a segment.
+
+A segment holds whole small files, or the header of one large file, or one slice of it. Files
+that do not compress gather in a lane of their own, so that they are stored without dragging
+compressible neighbours along. Pure: no IO.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from worker.engine.archive.codec import looks_compressed
+
+
+@dataclass
+class RawSegment:
+    """A run of tar bytes on its way to become one gzip member.
+
+    `places` are (file id, offset of its header in `raw`). `files` and `bytes` count what of the
+    source becomes done with it; directories are not counted.
+    """
+
+    raw: bytes | bytearray
+    places: list[tuple[int, int]] = field(default_factory=list)
+    files: int = 0
+    bytes: int = 0
+    stored: bool = False
+
+
+Emit = Callable[[RawSegment], None]
+
+
+class Lane:
+    """One open segment; emits it when the next member would make it larger than `limit`."""
+
+    def __init__(self, limit: int, emit: Emit, *, stored: bool) -> None:
+        self._limit, self._emit, self._stored = limit, emit, stored
+        self._open = RawSegment(bytearray(), stored=stored)
+
+    def add(self, file_id: int, member: bytes, size: int, files: int) -> None:
+        """Append a whole member (header, content, padding) of `size` bytes of content."""
+        raw = self._open.raw
+        if raw and len(raw) + len(member) > self._limit:
+            self.flush()
+            raw = self._open.raw
+        self._open.places.append((file_id, len(raw)))
+        self._open.files += files
+        self._open.bytes += size
+        raw += member
+
+    def flush(self) -> None:
+        if self._open.raw:
+            self._emit(self._open)
+            self._open = RawSegment(bytearray(), stored=self._stored)
+
+
+class Lanes:
+    """The two lanes side by side."""
+
+    def __init__(self, limit: int, emit: Emit) -> None:
+        self.limit, self.emit = limit, emit
+        self._squeezed = Lane(limit, emit, stored=False)
+        self._stored = Lane(limit, emit, stored=True)
+
+    def add(
+        self, file_id: int, header: bytes, content: bytes = b"", pad: bytes = b"", files: int = 1
+    ) -> None:
+        """A small member into the lane that its content belongs to."""
+        lane = self._stored if looks_compressed(content) else self._squeezed
+        lane.add(file_id, b"".join((header, content, pad)), len(content), files)
+
+    def flush(self) -> None:
+        self._squeezed.flush()
+        self._stored.flush()

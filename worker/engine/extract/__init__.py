@@ -1,0 +1,1 @@
+"""From tar bytes to files: hostile input until proven otherwise."""

@@ -1,0 +1,73 @@
+"""Exact reads over a stream that gives what it likes."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from worker.engine.extract.refusals import truncated
+from worker.engine.extract.tarheader import BLOCK
+
+_CHUNK = 256 * 1024
+_LARGE = 1024 * 1024
+
+
+class Readable(Protocol):
+    """Anything with `read(n)`: at most n bytes, b"" only at the end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Source:
+    """Buffers small reads; long ones go past the buffer, so nothing is copied twice."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._buffer = b""
+        self._at = 0
+
+    def block(self) -> bytes:
+        """The next 512 bytes, or b"" when the stream has ended right here."""
+        start, end = self._at, self._at + BLOCK
+        if end <= len(self._buffer):
+            self._at = end
+            return self._buffer[start:end]
+        return self.exactly(BLOCK) if self._filled() else b""
+
+    def exactly(self, size: int) -> bytes:
+        """That many bytes in one piece; ARCHIVE_TRUNCATED when the stream is shorter."""
+        start, end = self._at, self._at + size
+        if end <= len(self._buffer):
+            self._at = end
+            return self._buffer[start:end]
+        pieces = []
+        while size:
+            pieces.append(self.some(size) or _ended())
+            size -= len(pieces[-1])
+        return b"".join(pieces)
+
+    def some(self, size: int) -> bytes:
+        """Up to `size` bytes, b"" at the end only."""
+        if size >= _CHUNK and self._at >= len(self._buffer):
+            return self._stream.read(min(size, _LARGE))
+        if not self._filled():
+            return b""
+        piece = self._buffer[self._at : self._at + size]
+        self._at += len(piece)
+        return piece
+
+    def skip(self, size: int) -> None:
+        end = self._at + size
+        if end <= len(self._buffer):
+            self._at = end
+            return
+        while size:
+            size -= len(self.some(size) or _ended())
+
+    def _filled(self) -> bool:
+        if self._at >= len(self._buffer):
+            self._buffer, self._at = self._stream.read(_CHUNK), 0
+        return bool(self._buffer)
+
+
+def _ended() -> bytes:
+    raise truncated()
