@@ -20,9 +20,9 @@ from backups_app.models.job import MAX_ATTEMPTS
 from backups_app.states import State
 from backups_app.story import telling
 from worker.engine.errors import EngineError
-from worker.engine.s3 import open_storage
 from worker.engine.settings import Settings
-from worker.engine.swap import finish_interrupted
+from worker.engine.storage.s3 import open_storage
+from worker.engine.swap.swap import finish_interrupted
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from worker.engine.backup import run_backup
 from worker.engine.errors import StorageError
 from worker.engine.progress import Progress
 from worker.engine.restore import run_restore
-from worker.engine.s3 import open_storage
 from worker.engine.settings import Settings, require
+from worker.engine.storage.s3 import open_storage
 from worker.engine.verify import run_verify
 
 log = logging.getLogger(__name__)

@@ -28,7 +28,12 @@ log = logging.getLogger(__name__)
 
 # A publisher gives up at once: the dispatch tick sends the hint again, and a request that
 # waits for a dead Redis helps nobody.
-PUBLISHING: Final = {**TRANSPORT, "max_retries": 0, "socket_connect_timeout": 1}
+PUBLISHING: Final = {
+    **TRANSPORT,
+    "max_retries": 0,
+    "socket_connect_timeout": 1,
+    "socket_timeout": 2,
+}
 
 RUN_JOB: Final = "tarkeep.run_job"
 RECORD_ATTEMPTS: Final = 20

@@ -1,5 +1,6 @@
 """Who may: a login or the token, for every address of the API."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -27,8 +28,9 @@ def addresses():
 def test_without_a_login_every_address_refuses(service, url, method):
     answer = getattr(Client(), method)(url)
     assert answer.status_code == 401
-    assert answer.json()["code"] == "NOT_AUTHENTICATED"
-    assert answer.json()["hint"]
+    body = json.loads(answer.content)
+    assert body["code"] == "NOT_AUTHENTICATED"
+    assert body["hint"]
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 

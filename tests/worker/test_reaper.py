@@ -9,7 +9,7 @@ from backups_app.models import Job, Kind
 from backups_app.states import State
 from tests.support.s3client import s3_client
 from tests.support.service import KEY, claimed_job, expire, make_job
-from worker.engine.s3 import open_storage
+from worker.engine.storage.s3 import open_storage
 from worker.reaper import reap
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -4,7 +4,6 @@ import { post } from "./api.js";
 import * as dialog from "./dialog.js";
 import { refreshAll, refreshHistory, refreshStatus } from "./refresh.js";
 import { learn, state, takeJobs } from "./state.js";
-import { words } from "./texts.js";
 import { madeAt } from "./verdict.js";
 
 export const actions = {
@@ -22,7 +21,6 @@ export const actions = {
 
 async function start(kind, path, body) {
   if (!(await send(kind, path, body))) return;
-  learn({ notice: { level: "plain", text: words.notice.queued[kind] } });
   document.getElementById("now-title").focus(); // the button that was pressed is gone now
 }
 
@@ -35,7 +33,7 @@ async function send(name, path, body) {
     return true;
   } catch (error) {
     takeJob(error);
-    learn({ notice: { level: "bad", text: error.message, hint: error.hint } });
+    learn({ notice: error });
     return false;
   } finally {
     learn({ sending: null });

@@ -9,8 +9,8 @@ let skew = 0; // ms the server's clock is ahead of ours
 
 /** What the server answered instead of a result; `status` 0 when it did not answer at all. */
 export class ApiError extends Error {
-  constructor(status, { code = "", message, hint = "", job = null } = {}) {
-    super(message || words.errors.unexplained(status));
+  constructor(status, { code = "", message, hint = "", job = null }) {
+    super(message);
     Object.assign(this, { status, code, hint, job });
   }
 }
@@ -27,7 +27,10 @@ async function call(method, path, body) {
   const response = await send(method, path, body);
   const answer = await response.json().catch(() => null);
   if (response.ok && answer !== null) return answer;
-  throw new ApiError(response.ok ? 502 : response.status, answer ?? {});
+  throw new ApiError(
+    response.status,
+    answer?.message ? answer : words.errors.unexplained(response.status),
+  );
 }
 
 async function send(method, path, body) {

@@ -36,12 +36,13 @@ function refused() {
 
 function notice() {
   if (!state.notice) return null;
-  const { level: importance, text, hint } = state.notice;
+  const { message: text, hint } = state.notice;
+  const props = { type: "button", onclick: actions.dismiss };
   return message(
-    importance,
+    "bad",
     text,
     hint,
-    h("button", { type: "button", class: "quiet", onclick: actions.dismiss }, words.notice.dismiss),
+    h("p", { class: "actions" }, h("button", props, words.notice.dismiss)),
   );
 }
 

@@ -18,7 +18,7 @@ export function bytes(count) {
     value /= 1000;
     unit += 1;
   }
-  return `${unit === 0 ? value : Number(value.toPrecision(3))} ${UNITS[unit]}`;
+  return `${unit === 0 ? value : Number(value.toPrecision(3))}\u00a0${UNITS[unit]}`;
 }
 
 /** 1234567 -> "1,234,567". */
@@ -26,10 +26,15 @@ export function count(number) {
   return number === null || number === undefined ? "–" : number.toLocaleString(words.locale);
 }
 
+/** "backups lie here" -> "Backups lie here", where a text begins a sentence. */
+export function capital(text) {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
 /** 3725 -> "1 h 2 min": the two largest units. */
 export function seconds(total) {
   const whole = Math.max(0, Math.round(total));
-  if (whole < 60) return `${whole} s`;
+  if (whole < 60) return `${whole}\u00a0s`;
   if (whole < 3600) return pair(Math.floor(whole / 60), "min", whole % 60, "s");
   if (whole < 86400)
     return pair(Math.floor(whole / 3600), "h", Math.floor((whole % 3600) / 60), "min");
@@ -37,7 +42,8 @@ export function seconds(total) {
 }
 
 function pair(large, largeUnit, small, smallUnit) {
-  return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
+  const one = `${large}\u00a0${largeUnit}`;
+  return small === 0 ? one : `${one} ${small}\u00a0${smallUnit}`;
 }
 
 /** How long a job ran or runs, in seconds; null when it never began. */

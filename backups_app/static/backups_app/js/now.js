@@ -3,8 +3,7 @@
 import { now as clock } from "./api.js";
 import { bytes, count, ranFor, seconds } from "./format.js";
 import { h } from "./dom.js";
-import { icon } from "./icon.js";
-import { empty, message } from "./message.js";
+import { empty, loading, message } from "./message.js";
 import { currentJob, isActive, state } from "./state.js";
 import { words } from "./texts.js";
 import { warningList } from "./warnings.js";
@@ -16,7 +15,9 @@ export function now(actions) {
   const job = currentJob();
   if (job) return running(job, actions);
   const last = state.jobs.get(state.watched);
-  return last ? ended(last) : empty(texts.idle);
+  if (last) return ended(last);
+  if (state.status) return empty(texts.idle);
+  return state.statusError ? empty(texts.unknown) : loading(texts.loading);
 }
 
 /** What a screen reader is told: phases and ends, not every percent. */
@@ -57,7 +58,7 @@ function cancelButton(job, askCancel) {
 
 function waiting(job) {
   const text = job.attempt > 1 ? texts.waitingAgain(job.attempt) : texts.waiting;
-  return h("p", { class: "loading" }, icon("busy"), text);
+  return loading(text);
 }
 
 function steps(job) {
@@ -97,8 +98,13 @@ function numbers(job) {
     job.kind === "backup" && number(texts.sent, bytes(bytesSent)),
     bytesPerSecond > 0 && number(texts.rate, texts.perSecond(bytes(bytesPerSecond))),
     number(texts.elapsed, seconds(ranFor(job, clock()) ?? 0)),
-    secondsLeft !== null && number(texts.left, texts.leftValue(seconds(secondsLeft))),
+    secondsLeft !== null && number(texts.left, texts.leftValue(seconds(calm(secondsLeft)))),
   ]);
+}
+
+/** A guess that jumps by seconds is noise: whole minutes while there are some. */
+function calm(left) {
+  return left > 90 ? Math.round(left / 60) * 60 : left;
 }
 
 function part(done, total, format) {
@@ -111,7 +117,7 @@ function number(name, value) {
 
 function ended(job) {
   const { level, text, hint } = outcome(job);
-  return h("div", { key: `${job.id} ended` }, message(level, text, hint), warningList(job));
+  return h("div", { key: `${job.id} ended` }, message(level, text, hint, warningList(job)));
 }
 
 function outcome(job) {

@@ -21,7 +21,7 @@ export const state = {
   connection: "connecting", // connecting | live | polling
   heardAt: 0, // ms, when the last message about a job came
   sending: null, // name of the action on its way to the server
-  notice: null, // { level, text, hint } of the last action
+  notice: null, // ApiError of the last action, null when it went well
 };
 
 let redraw = () => {};

@@ -43,29 +43,29 @@ export const words = {
 
   verdict: {
     title: (level, reason) =>
-      `${{ good: "Protected", attention: "Attention", bad: "Not protected" }[level]}: ${lower(reason)}`,
+      `${{ good: "Protected", attention: "Attention", bad: "Not protected" }[level]}: ${reason}`,
     since: (last, next) =>
-      `${last ? `Last backup ${last}` : "No backup yet"}${next ? `, next ${next}` : ", none scheduled"}`,
-    noneYet: { text: "There is no backup yet", hint: "Mend the settings named here first." },
+      `${last ? `last backup ${last}` : "no backup yet"}${next ? `, next ${next}` : ", none scheduled"}`,
+    noneYet: { text: "there is no backup yet", hint: "Mend the settings named here first." },
     pressFirst: {
-      text: "There is no backup yet",
+      text: "there is no backup yet",
       hint: "Press “Back up now” to make the first one.",
     },
     firstRunning: {
-      text: "The first backup is still being made",
+      text: "the first backup is still being made",
       hint: "Wait until it is done: until then nothing can be restored.",
     },
     old: (ago) => ({
-      text: `The last backup was made ${ago}`,
+      text: `the last backup was made ${ago}`,
       hint: "Press “Back up now”, then look at the history for why none was made since.",
     }),
-    lastFailed: (message) => `The last try failed${message ? `: ${lower(message)}` : ""}`,
+    lastFailed: (message) => `the last try failed${message ? `: ${message}` : ""}`,
     noWorker: {
-      text: "No worker is running",
+      text: "no worker is running",
       hint: "Backups wait until one is there. Start Tarkeep's worker again and look at its log for why it stopped.",
     },
     local: {
-      text: "Backups lie on this same machine",
+      text: "backups lie on this same machine",
       hint: `If this machine is lost, they are lost with it. Create a bucket elsewhere, then set ${[
         "BACKUP_S3_BUCKET",
         "BACKUP_S3_ACCESS_KEY",
@@ -75,11 +75,11 @@ export const words = {
       )} (and BACKUP_S3_ENDPOINT for storage other than AWS) in the file .env, and start Tarkeep again.`,
     },
     scheduleOff: {
-      text: "The schedule is off",
+      text: "the schedule is off",
       hint: "Backups are made only when somebody asks. Set BACKUP_ENABLED=true in the file .env and start Tarkeep again.",
     },
     loading: "Looking up whether your data is safe…",
-    unknown: "Not known: the service does not answer",
+    unknown: (reason) => `Not known: ${reason}`,
     unknownSince: (ago) => `What is shown below is from ${ago}.`,
     signedOut: "You are signed out",
     signedOutHint: "Sign in again to see whether your data is safe.",
@@ -117,6 +117,8 @@ export const words = {
   now: {
     title: "Now",
     idle: "Nothing is running.",
+    unknown: "Not known.",
+    loading: "Asking…",
     waiting: "Waiting for a worker to take it.",
     waitingAgain: (attempt) => `Try ${attempt} waits for a worker: the one before was lost.`,
     percent: (value) => `${Math.floor(value)} %`,
@@ -148,13 +150,13 @@ export const words = {
       CANCELLED: "was cancelled",
       LOST: "was lost: its worker disappeared",
     },
-    endedAs: (kind, how, reason) => `${kind} ${how}${reason ? `: ${lower(reason)}` : "."}`,
+    endedAs: (kind, how, reason) => `${kind} ${how}${reason ? `: ${reason}` : "."}`,
     cancelled: {
       backup: "Nothing was published; earlier backups are untouched.",
       restore: "The data folder was not changed.",
       verify: "",
     },
-    announce: (kind, phase) => `${kind}: ${lower(phase)}`,
+    announce: (kind, phase) => `${kind}: ${phase}`,
   },
 
   cancel: {
@@ -237,21 +239,17 @@ export const words = {
     label: (title) => `${title}: pages`,
   },
 
-  notice: {
-    dismiss: "Close",
-    queued: {
-      backup: "Backup started.",
-      restore: "Restore started.",
-      verify: "Verification started.",
-    },
-  },
+  notice: { dismiss: "Close" },
 
   errors: {
     unreachable: {
       message: "The service does not answer",
       hint: "Check that Tarkeep is running and that this computer has a connection. This page keeps trying.",
     },
-    unexplained: (status) => `The service answered ${status} without saying why`,
+    unexplained: (status) => ({
+      message: `The service answered ${status} without saying why`,
+      hint: "Look at its log, logs/app.log, for the reason. This page keeps trying.",
+    }),
   },
 
   tabTitle: {
@@ -263,10 +261,3 @@ export const words = {
     product: "Tarkeep",
   },
 };
-
-/** Lower first letter for use after a colon; names like BACKUP_S3_BUCKET or S3 keep theirs. */
-function lower(text) {
-  return /^[A-Z][a-z]/.test(text) || /^[A-Z] /.test(text)
-    ? text[0].toLowerCase() + text.slice(1)
-    : text;
-}

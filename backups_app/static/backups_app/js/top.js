@@ -1,7 +1,7 @@
 /** The top: one sentence and a colour, the reasons, and what to press. */
 
 import { now } from "./api.js";
-import { ago, bytes, when, upcoming } from "./format.js";
+import { ago, bytes, capital, upcoming, when } from "./format.js";
 import { h } from "./dom.js";
 import { icon } from "./icon.js";
 import { currentJob, state } from "./state.js";
@@ -57,7 +57,6 @@ function signedOut() {
 }
 
 function unknown(error, { refresh }) {
-  const title = error.status === 0 ? texts.unknown : error.message;
   const old =
     state.status &&
     h(
@@ -66,7 +65,13 @@ function unknown(error, { refresh }) {
       texts.unknownSince(ago(new Date(state.statusAt).toISOString(), now())),
     );
   const again = h("button", { type: "button", onclick: refresh }, texts.tryAgain);
-  return plain("attention", title, error.hint, old, h("p", { class: "actions" }, again));
+  return plain(
+    "attention",
+    texts.unknown(error.message),
+    error.hint,
+    old,
+    h("p", { class: "actions" }, again),
+  );
 }
 
 function verdict(status, actions) {
@@ -80,7 +85,7 @@ function verdict(status, actions) {
     found.level,
     icon(found.level),
     h("h1", { id: "verdict" }, found.title),
-    found.reasons.length > 0 && h("p", { class: "since" }, `${found.since}.`),
+    found.reasons.length > 0 && h("p", { class: "since" }, `${capital(found.since)}.`),
     reasons(found.reasons),
     h("p", { class: "actions" }, backUpButton(status, actions)),
   );
@@ -91,7 +96,7 @@ function reasons(all) {
   if (all.length === 0) return null;
   const items = all.map((reason, index) =>
     h("li", { key: reason.variable ?? reason.text, class: reason.level }, [
-      (index > 0 || all.length > 1) && h("strong", null, `${reason.text}. `),
+      (index > 0 || all.length > 1) && h("strong", null, `${capital(reason.text)}. `),
       withNames(reason.hint),
     ]),
   );

@@ -20,7 +20,7 @@ export function judge({ status, backups, backupsError, now }) {
   const newest = newestBackup(status, backups);
   const reasons = [
     ...problems(status, newest, now),
-    ...storage(backupsError),
+    ...storage(status, backupsError),
     ...age(status, newest, now),
     ...lastRun(status, newest),
     ...workers(status),
@@ -59,8 +59,8 @@ function problems(status, newest, now) {
   }));
 }
 
-function storage(error) {
-  if (!error || error.status < 500) return [];
+function storage(status, error) {
+  if (!error || status.problems.length > 0) return [];
   return [{ level: "attention", text: error.message, hint: error.hint }];
 }
 
