@@ -53,8 +53,9 @@ async function send(method, path, body) {
   }
 }
 
+/** From the cookie, not from the page: signing in again in another tab makes a new one. */
 function csrf() {
-  return document.querySelector("meta[name=csrf-token]").content;
+  return document.cookie.match(/(?:^|; )csrftoken=([^;]*)/)?.[1] ?? "";
 }
 
 /** Small differences are the whole seconds of the header and the way of the answer: not a skew. */
