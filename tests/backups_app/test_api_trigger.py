@@ -104,7 +104,6 @@ def test_wrong_settings_are_named_and_nothing_is_queued(api, service, settings):
 
 
 def test_without_redis_the_job_is_queued_all_the_same(api, service, settings, monkeypatch):
-    monkeypatch.setattr(celery.conf, "broker_url", "redis://127.0.0.1:9/0")
     monkeypatch.setattr(celery.conf, "broker_write_url", "redis://127.0.0.1:9/0")
     layers = settings.CHANNEL_LAYERS["default"]
     dead = {**layers, "CONFIG": {"hosts": ["redis://127.0.0.1:9/0"]}}
