@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any, cast
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_project.settings")
 http = get_asgi_application()
+# WhiteNoise hands files on as plain iterators; ours are small, and Django may read them whole.
+warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators")
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402  after Django is set up
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402

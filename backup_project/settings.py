@@ -140,6 +140,7 @@ USE_TZ = True
 STATIC_URL = "/static/"
 # Static files are served from where the packages keep them: no collecting step to forget.
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

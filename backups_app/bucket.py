@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from backups_app.models import BucketSummary
 from worker.engine.catalogue import BackupInfo, find_backup, list_backups
 from worker.engine.naming import check_key
-
-from backups_app.models import BucketSummary
-from worker.engine.s3 import open_storage
 from worker.engine.settings import Settings
+from worker.engine.storage.s3 import open_storage
 
 
 def backups(settings: Settings) -> list[BackupInfo]:

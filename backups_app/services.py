@@ -9,14 +9,14 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
-from worker.engine.catalogue import BackupInfo
-from worker.engine.naming import check_key
 
 from backups_app import bucket, events
 from backups_app.models import Job, Kind, Trigger
 from backups_app.states import State
 from worker import tasks
+from worker.engine.catalogue import BackupInfo
 from worker.engine.errors import EngineError
+from worker.engine.naming import check_key
 from worker.engine.settings import require
 
 

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from rest_framework import serializers as s
-from worker.engine.metadata import dump
 
 from backups_app.models import Job, Kind, Trigger
 from backups_app.states import State
+from worker.engine.metadata import dump
 
 Serialiser = s.Serializer[Any]
 

@@ -1,7 +1,7 @@
 """ws/backup/: who may listen and what they are told, over real WebSockets and the real Redis."""
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from django.conf import settings as django_settings
@@ -13,6 +13,7 @@ from websockets.sync.client import connect
 from backups_app import events, services
 from backups_app.models import Job
 from backups_app.states import State
+from launcher.valkey import start_valkey
 from tests.support.service import BEARER, TOKEN, claimed_job, finished_job, make_job
 from tests.support.webserver import web
 
@@ -89,6 +90,48 @@ def test_what_an_http_request_changes_is_told(web, service):
         hear(socket)
         answer = httpx.post(f"http://{web}/api/backup/trigger", headers=BEARER)
         assert hear(socket)["job"]["id"] == answer.json()["jobId"]
+
+
+@pytest.fixture
+def own_redis(settings, tmp_path):
+    """A Redis that a test may stop, as the only one that carries news."""
+    server = start_valkey(tmp_path / "valkey")
+    news = {**settings.CHANNEL_LAYERS["default"], "CONFIG": {"hosts": [server.url]}}
+    settings.CHANNEL_LAYERS = {"default": news}
+    yield server
+    server.stop()
+
+
+def test_without_redis_nobody_is_let_in_and_with_it_again(own_redis, web, service, tmp_path):
+    own_redis.stop()
+    assert not is_let_in(web)
+    again = start_valkey(tmp_path / "valkey")
+    try:
+        assert is_let_in(web)
+    finally:
+        again.stop()
+
+
+def test_news_go_on_when_redis_comes_back(own_redis, web, service, tmp_path):
+    job = make_job()
+    with listening(web) as socket:
+        hear(socket)
+        own_redis.stop()
+        again = start_valkey(tmp_path / "valkey")
+        try:
+            assert hears_in_the_end(socket, job)
+        finally:
+            again.stop()
+
+
+def hears_in_the_end(socket, job):
+    """The subscription is renewed within a few seconds; what is published before is lost."""
+    for _ in range(60):
+        events.breaker.reset()
+        events.publish(job.pk)
+        with suppress(TimeoutError):
+            return json.loads(socket.recv(timeout=0.5))["job"]["id"] == str(job.pk)
+    return False
 
 
 def test_strangers_are_refused(web, service):
