@@ -1,4 +1,8 @@
-"""The worker's main process says that it lives, and passes SIGTERM on as the wish to drain."""
+"""The worker's main process says that it lives, and passes SIGTERM on as the wish to drain.
+
+One that runs jobs also looks into the database for jobs that wait, so that a lost hint only
+delays, even with beat and the control worker gone.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from celery.signals import worker_ready, worker_shutting_down
 from django.db import DatabaseError, connection
 
 from backups_app.models import WorkerSeen
-from worker import drain
+from worker import dispatch, drain
 from worker.app import JOBS
 
 log = logging.getLogger(__name__)
@@ -48,6 +52,8 @@ def beat(name: str, *, runs_jobs: bool) -> None:
     with _connected:
         try:
             WorkerSeen.objects.mark(name, runs_jobs=runs_jobs)
+            if runs_jobs:
+                dispatch.resend()
         except DatabaseError as error:
             log.warning("The worker could not be marked as alive: %s", type(error).__name__)
         finally:

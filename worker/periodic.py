@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from django.conf import settings
-from django.db.models.functions import Now
 from django.utils import timezone
 
-from backups_app.models import Job
-from worker import reaper, slots, tasks
+from worker import dispatch, reaper, slots
 from worker.app import app
 
 TICK_LIMIT: Final = 60
@@ -25,9 +23,7 @@ def schedule_tick() -> None:
 @app.task(name="tarkeep.dispatch_tick", time_limit=TICK_LIMIT)
 def dispatch_tick() -> None:
     """Send hints again for jobs that still wait: theirs may have been lost with Redis."""
-    for job in Job.objects.unhinted():
-        if tasks.send_hint(str(job.pk)):
-            Job.objects.filter(pk=job.pk).update(dispatched_at=Now())
+    dispatch.resend()
 
 
 @app.task(name="tarkeep.reaper_tick", time_limit=CLEANING_LIMIT)

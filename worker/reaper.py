@@ -35,12 +35,13 @@ EXPIRED: Final = {
 
 
 def reap(settings: Settings) -> None:
-    """Declare expired jobs LOST, and clean up after all LOST ones that still need it."""
+    """Declare expired jobs LOST, and clean up after LOST ones that still need it, for a day."""
+    a_day_ago = Now() - Value(timedelta(days=1))
     for job in Job.objects.expired():
         if job.lose(**EXPIRED):
             log.error("Job %s is lost: its worker is gone", job.pk)
             events.announce(job.pk)
-    for job in Job.objects.filter(state=State.LOST, cleaned_up=False):
+    for job in Job.objects.filter(state=State.LOST, cleaned_up=False, finished_at__gt=a_day_ago):
         with telling(job.pk):
             _bury(job, settings)
 

@@ -69,6 +69,14 @@ def test_a_heartbeat_marks_the_worker_as_alive():
     assert WorkerSeen.objects.alive().get().name == "jobs@here"
 
 
+def test_a_worker_that_runs_jobs_sends_lost_hints_itself(queue):
+    make_job()
+    heartbeat.beat("control@here", runs_jobs=False)
+    assert queue.llen("backup") == 0
+    heartbeat.beat("jobs@here", runs_jobs=True)
+    assert queue.llen("backup") == 1
+
+
 def test_workers_not_seen_for_a_day_are_forgotten():
     WorkerSeen.objects.create(
         name="old", runs_jobs=True, seen_at=timezone.now() - timedelta(days=2)

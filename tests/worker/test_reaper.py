@@ -78,6 +78,15 @@ def test_what_cannot_be_cleaned_up_now_is_cleaned_up_later(service, service_on_s
     assert after(job).state == State.PENDING
 
 
+def test_after_a_day_cleaning_up_is_given_up(service_on_s3):
+    job = lost()
+    yesterday = timezone.now() - timedelta(days=1, minutes=1)
+    Job.objects.update(state=State.LOST, finished_at=yesterday)
+    reap(service_on_s3)
+    assert Job.objects.get() == job
+    assert not Job.objects.get().cleaned_up
+
+
 def test_a_dead_restore_is_not_tried_again(service):
     lost(kind=Kind.RESTORE, backup_key=KEY)
     reap(service)
@@ -103,7 +112,7 @@ def test_a_drained_job_goes_on_at_once_as_the_attempt_it_was(service, kind):
 
 def test_a_job_that_somebody_started_meanwhile_takes_its_place(service):
     job = lost()
-    Job.objects.update(state=State.LOST)
+    Job.objects.update(state=State.LOST, finished_at=timezone.now())
     newer = make_job()
     reap(service)
     assert list(Job.objects.active()) == [newer]
