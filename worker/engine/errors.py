@@ -7,7 +7,9 @@
     ├── ArchiveError                ARCHIVE_*            5   nobody: choose another backup
     │   └── KeyMismatch             KEY_*                6   the user: the encryption key
     ├── TargetError                 TARGET_*             7   the user: space or rights at the target
-    └── JobStopped                  CANCELLED, ...       8   nobody: asked for, or the lease lost
+    ├── JobStopped                  CANCELLED, ...       8   nobody: asked for, or the lease lost
+    ├── InstanceError               INSTANCES_*          9   the user: the instances or their driver
+    └── HookError                   HOOK_FAILED         10   the user: their own hook command
 
 Each error is a code for programs, a sentence for people and a hint that says what to do next.
 Library errors (botocore, OSError, zlib, cryptography) are turned into these at the edge that
@@ -73,3 +75,13 @@ class JobStopped(EngineError):
 
     exit_code = 8
     default_code = "CANCELLED"
+
+
+class InstanceError(EngineError):
+    exit_code = 9
+    default_code = "INSTANCES_FAILED"
+
+
+class HookError(EngineError):
+    exit_code = 10
+    default_code = "HOOK_FAILED"

@@ -1,0 +1,84 @@
+"""The user's own commands before and after a backup: snapshots, notices, whatever they need.
+
+Argument lists from the environment, never a shell, never from the API. Output goes into the
+job's log. What a hook is told: TARKEEP_HOOK (pre, post, on_error), TARKEEP_JOB_ID,
+TARKEEP_PHASE and TARKEEP_RESULT; nothing secret is in its environment.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from worker.engine.errors import HookError
+from worker.engine.instances.config import Argv, HookConfig
+from worker.engine.instances.process import NotRun, run
+from worker.engine.progress import Progress, SourceWarning
+
+log = logging.getLogger(__name__)
+
+SUCCEEDED: Final = "SUCCEEDED"
+BEGUN_EFFECT: Final = "hooks"
+ENDED_EFFECT: Final = "hooks_ended"
+
+
+def before(hooks: HookConfig, progress: Progress, *, job_id: str, phase: str) -> None:
+    """Run the pre hook. Raises `HookError`; call `after` in any case."""
+    if hooks.pre:
+        progress.record(BEGUN_EFFECT)
+        _run("pre", hooks.pre, hooks.timeout, job_id=job_id, phase=phase, result="")
+
+
+def after(hooks: HookConfig, progress: Progress, *, job_id: str, phase: str, result: str) -> None:
+    """Run the post hook when `result` is SUCCEEDED, else the one for errors.
+
+    `result` is SUCCEEDED or the code of the error. Trouble is a warning (HOOK_FAILED): the
+    backup is made or failed by then, whatever the hook does.
+    """
+    good = result == SUCCEEDED
+    name, argv = ("post", hooks.post) if good else ("on_error", hooks.on_error)
+    try:
+        if argv:
+            _run(name, argv, hooks.timeout, job_id=job_id, phase=phase, result=result)
+    except HookError as error:
+        progress.warn(SourceWarning(error.code, "", error.message))
+    if hooks.pre:
+        _tell_ended(progress)
+
+
+def left_open(effects: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a run died after its pre hook: then call `after` with LEASE_LOST for it."""
+    names = [effect["effect"] for effect in effects]
+    return names.count(BEGUN_EFFECT) > names.count(ENDED_EFFECT)
+
+
+def _run(name: str, argv: Argv, timeout: float, *, job_id: str, phase: str, result: str) -> None:
+    told = {
+        "TARKEEP_HOOK": name,
+        "TARKEEP_JOB_ID": job_id,
+        "TARKEEP_PHASE": phase,
+        "TARKEEP_RESULT": result,
+    }
+    log.info("Hook %s begins", name)
+    try:
+        say = partial(log.info, "hook %s: %s", name)
+        code = run(argv, timeout=timeout, on_line=say, environment=told)
+    except NotRun as error:
+        raise _failed(name, str(error)) from error
+    if code:
+        raise _failed(name, f"it ended with {code}")
+
+
+def _failed(name: str, why: str) -> HookError:
+    hint = f"Its output is in the job's log. Look at BACKUP_HOOK_{name.upper()}."
+    return HookError(f"The hook {name} failed: {why}", hint=hint)
+
+
+def _tell_ended(progress: Progress) -> None:
+    """Not written down, the hook for errors merely runs once more."""
+    try:
+        progress.record(ENDED_EFFECT)
+    except Exception:
+        log.exception("That the hooks have ended could not be written down")
