@@ -22,6 +22,7 @@ from worker.engine.archive.index import Index
 from worker.engine.archive.index_object import IndexObject, pack_index, send_index
 from worker.engine.archive.keys import MasterKey
 from worker.engine.archive.manifest import Manifest, trailer
+from worker.engine.capture.exclude import Excludes
 from worker.engine.capture.pack import Packer
 from worker.engine.capture.parts import PartWriter, part_size
 from worker.engine.capture.pipeline import Pipeline
@@ -89,7 +90,7 @@ class _Run:
         fence: int,
     ) -> None:
         self.plan, self.storage, self.now = plan, storage, now
-        self.progress = Counting(progress)
+        self.progress = Counting(progress, strict=plan.strict)
         self.job_id, self.fence = job_id, fence
         self.key = archive_key(plan, now)
         self.started = time.monotonic()
@@ -110,7 +111,14 @@ class _Run:
 
     def scan(self) -> None:
         own = (self.plan.temp_dir,)
-        self.totals = Scan(self.root, self.index, self.progress, own).run()
+        self.totals = Scan(
+            self.root,
+            self.index,
+            self.progress,
+            own,
+            exclude=Excludes(self.plan.exclude),
+            cross=self.plan.cross_file_systems,
+        ).run()
 
     def archive(self) -> None:
         """Everything between the first part and the metadata."""

@@ -27,6 +27,7 @@ class PlanConfig:
 
     `prefix` ends with a slash or is empty. `encryption_key` is the passphrase as typed
     (at least 32 characters); None means plain archives. `previous_keys` open old archives.
+    `exclude` are gitignore patterns. `strict`: a file that cannot be read whole fails the run.
     """
 
     plan: str = "default"
@@ -39,4 +40,7 @@ class PlanConfig:
     previous_keys: tuple[str, ...] = field(default=(), repr=False)
     max_backups: int = 3
     stop_instances: bool = False
+    exclude: tuple[str, ...] = ()
+    cross_file_systems: bool = False
+    strict: bool = False
     segment_size: int = 4 * 1024 * 1024

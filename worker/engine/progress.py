@@ -10,6 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from worker.engine.errors import SourceError
+
+# Warnings that mean that the backup holds less, or other, than the file did.
+TROUBLE = frozenset(
+    {
+        "FILE_VANISHED", "FILE_UNREADABLE", "FILE_REPLACED", "FILE_READ_ERROR", "FILE_SHRANK",
+        "FILE_CHANGED", "FOLDER_UNREADABLE", "SQLITE_COPIED_AS_FILE", "SQLITE_DAMAGED",
+    }
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class SourceWarning:
@@ -61,14 +71,24 @@ class Progress:
 
 @dataclass
 class Counting(Progress):
-    """Counts warnings on their way to the real progress, and passes everything on."""
+    """Counts warnings on their way to the real progress, and passes everything on.
+
+    With `strict`, a warning that means missing or doubtful content is raised as `SourceError`.
+    """
 
     inner: Progress
+    strict: bool = False
     count: int = 0
 
     def warn(self, warning: SourceWarning) -> None:
         self.count += 1
         self.inner.warn(warning)
+        if self.strict and warning.code in TROUBLE:
+            raise SourceError(
+                f"{warning.path}: {warning.message}.",
+                code="SOURCE_TROUBLE",
+                hint="Mend it, leave it out by BACKUP_EXCLUDE, or set BACKUP_ON_FILE_TROUBLE=warn.",
+            )
 
     def phase(self, name: str) -> None:
         self.inner.phase(name)

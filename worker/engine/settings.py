@@ -93,6 +93,18 @@ NAME: Final = Variable(
 PREFIX: Final = Variable(
     "BACKUP_PREFIX", values.prefix, "backups/", "the folder in the bucket; / is its top"
 )
+EXCLUDE: Final = Variable(
+    "BACKUP_EXCLUDE", values.patterns, "", "what to leave out: gitignore patterns, commas between"
+)
+CROSS: Final = Variable(
+    "BACKUP_CROSS_FILE_SYSTEMS", values.flag, "false", "enters mounts below the data folder"
+)
+ON_TROUBLE: Final = Variable(
+    "BACKUP_ON_FILE_TROUBLE",
+    values.one_of("warn", "fail"),
+    "warn",
+    "when a file cannot be read whole: warn and go on, or fail",
+)
 TEMP_DIR: Final = Variable("BACKUP_TEMP_DIR", values.path, "./temp", "for small passing files")
 LOGS_PATH: Final = Variable("LOGS_PATH", values.path, "./logs", "the folder of app.log")
 REDIS_URL: Final = Variable(
@@ -124,7 +136,7 @@ VARIABLES: Final[tuple[Variable[Any], ...]] = (
     ENABLED, SCHEDULE, TIMEZONE, MAX_BACKUPS, STOP_INSTANCES,
     BUCKET, REGION, ACCESS_KEY, SECRET_KEY, ENDPOINT, INSTANCE_ROLE,
     COMPRESSION, ENCRYPTION_KEY, PREVIOUS_KEYS,
-    API_TOKEN, PORT, DATA_DIR, NAME, PREFIX, TEMP_DIR, LOGS_PATH,
+    API_TOKEN, PORT, DATA_DIR, NAME, PREFIX, EXCLUDE, CROSS, ON_TROUBLE, TEMP_DIR, LOGS_PATH,
     REDIS_URL, DATABASE_URL, DJANGO_SECRET, EMBEDDED_S3,
 )  # fmt: skip
 
@@ -220,6 +232,9 @@ def _plan(env: Environment) -> PlanConfig:
         previous_keys=env.get(PREVIOUS_KEYS),
         max_backups=env.get(MAX_BACKUPS),
         stop_instances=env.get(STOP_INSTANCES),
+        exclude=env.get(EXCLUDE),
+        cross_file_systems=env.get(CROSS),
+        strict=env.get(ON_TROUBLE) == "fail",
     )
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from pathspec import GitIgnoreSpec
+
 from worker.engine import schedule
 from worker.engine.errors import ConfigError
 
@@ -45,6 +47,27 @@ def flag(text: str) -> bool:
     if text.lower() not in _FLAGS:
         raise BadValue("must be true or false", "Write true, false, 1 or 0.")
     return _FLAGS[text.lower()]
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """A reader of one word out of a few."""
+
+    def read(text: str) -> str:
+        if text not in words:
+            raise BadValue(f"must be one of: {', '.join(words)}", f"Write {' or '.join(words)}.")
+        return text
+
+    return read
+
+
+def patterns(text: str) -> tuple[str, ...]:
+    """Gitignore patterns, with commas or line ends between."""
+    found = tuple(part.strip() for part in re.split(r"[,\n]", text) if part.strip())
+    try:
+        GitIgnoreSpec.from_lines(found)
+    except ValueError as error:
+        raise BadValue(f"has a pattern that cannot be read: {error}", "See gitignore(5).") from None
+    return found
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:

@@ -44,6 +44,7 @@ class TarEntry(NamedTuple):
     uname: bytes = b""
     gname: bytes = b""
     xattrs: Mapping[bytes, bytes] = MappingProxyType({})
+    real_size: int | None = None  # of a file with holes, whose content is a map and extents
 
 
 def header(entry: TarEntry) -> bytes:
@@ -88,6 +89,8 @@ def _pax_records(entry: TarEntry) -> bytes:
         out += _long_names(entry)
     if entry.size > MAX_OCTAL_11 or entry.uid > MAX_OCTAL_7 or entry.gid > MAX_OCTAL_7:
         out += _large_numbers(entry)
+    if entry.real_size is not None:
+        out += _sparse(entry, entry.real_size)
     for keyword in sorted(entry.xattrs):
         out += _record(b"SCHILY.xattr." + keyword, entry.xattrs[keyword])
     return out
@@ -100,6 +103,18 @@ def _long_names(entry: TarEntry) -> bytes:
     if len(entry.link) > 100:
         out += _record(b"linkpath", entry.link)
     return out
+
+
+def _sparse(entry: TarEntry, real_size: int) -> bytes:
+    """Version 1.0 of GNU tar's sparse format."""
+    return b"".join(
+        (
+            _record(b"GNU.sparse.major", b"1"),
+            _record(b"GNU.sparse.minor", b"0"),
+            _record(b"GNU.sparse.name", entry.path),
+            _record(b"GNU.sparse.realsize", b"%d" % real_size),
+        )
+    )
 
 
 def _large_numbers(entry: TarEntry) -> bytes:

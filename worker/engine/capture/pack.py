@@ -12,6 +12,7 @@ from pathlib import Path
 from worker.engine.archive import tarwrite
 from worker.engine.archive.codec import looks_compressed
 from worker.engine.archive.index import ROOT, SYMLINK, FileRow, Index
+from worker.engine.capture.holes import SparseFile, sparse
 from worker.engine.capture.lanes import Emit, Lanes, RawSegment
 from worker.engine.capture.owners import group_name, user_name
 from worker.engine.capture.scan import open_folder, show
@@ -20,6 +21,8 @@ from worker.engine.capture.sqlite_capture import SIDE_FILES, NotCaptured, captur
 from worker.engine.progress import Progress, SourceWarning
 
 TOP = b"data"  # the archive's top folder
+
+Content = SourceFile | SparseFile
 
 _SAID = {
     "FILE_SHRANK": "became shorter while it was read; filled with zeros",
@@ -122,10 +125,17 @@ class Packer:
         return True
 
     def _pack_content(self, row: FileRow, source: SourceFile) -> None:
+        if (holed := sparse(source)) is not None:
+            self._pack_bytes(row, holed, holed.read(min(holed.size, self._lanes.limit), 0), source)
+            self._settle(row, source)
+            return
         head = source.read(min(source.size, self._lanes.limit), 0) if source.size else b""
         if head.startswith(SQLITE_MAGIC) and self._pack_database(row, source):
             return
-        self._pack_bytes(row, source, head)
+        self._pack_bytes(row, source, head, source)
+        self._settle(row, source)
+
+    def _settle(self, row: FileRow, source: SourceFile) -> None:
         if note := source.settle():
             self._warn(row, note, _SAID[note])
 
@@ -140,25 +150,24 @@ class Packer:
         copy = SourceFile(descriptor, os.fstat(descriptor))
         try:
             head = copy.read(min(copy.size, self._lanes.limit), 0)
-            self._pack_bytes(row, copy, head, state=source)
+            self._pack_bytes(row, copy, head, source)
         finally:
             copy.close()
         self._captured.update(row.name + suffix for suffix in SIDE_FILES)
         return True
 
-    def _pack_bytes(
-        self, row: FileRow, source: SourceFile, head: bytes, state: SourceFile | None = None
-    ) -> None:
+    def _pack_bytes(self, row: FileRow, source: Content, head: bytes, state: SourceFile) -> None:
         """Header from `state` (the file in the folder), content from `source`."""
-        state = state or source
         entry = _file_entry(self._archive_path(row), source.size, state)
+        if isinstance(source, SparseFile):
+            entry = entry._replace(real_size=state.size)
         header = tarwrite.header(entry)
         if len(header) + source.size <= self._lanes.limit:
             self._lanes.add(row.id, header, head, tarwrite.padding(source.size))
         else:
             self._slice(row, source, header, head)
 
-    def _slice(self, row: FileRow, source: SourceFile, header: bytes, head: bytes) -> None:
+    def _slice(self, row: FileRow, source: Content, header: bytes, head: bytes) -> None:
         """A large file: its header, then slices at fixed offsets, each a segment of its own.
 
         A slice that did not change then makes the same segment again, whatever its header says.

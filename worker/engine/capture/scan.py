@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.engine.archive.index import DIRECTORY, FILE, ROOT, SYMLINK, FileRow, Index
+from worker.engine.capture.exclude import Excludes
 from worker.engine.errors import SourceError
 from worker.engine.progress import Progress, SourceWarning
 
@@ -81,10 +82,23 @@ def open_root(data_dir: Path) -> int:
 
 
 class Scan:
-    """One walk. `own` are folders of ours (temp, logs) to leave out where they lie inside."""
+    """One walk. `own` are folders of ours (temp, logs) to leave out where they lie inside.
 
-    def __init__(self, root: int, index: Index, progress: Progress, own: tuple[Path, ...]) -> None:
+    `cross`: enter other file systems mounted below the data folder.
+    """
+
+    def __init__(
+        self,
+        root: int,
+        index: Index,
+        progress: Progress,
+        own: tuple[Path, ...],
+        *,
+        exclude: Excludes | None = None,
+        cross: bool = False,
+    ) -> None:
         self._root, self._index, self._progress = root, index, progress
+        self._exclude, self._cross = exclude or Excludes(()), cross
         self._device = os.fstat(root).st_dev
         self._own = {(s.st_dev, s.st_ino) for s in map(_stat_or_none, own) if s is not None}
         self._batch: list[FileRow] = []
@@ -137,7 +151,9 @@ class Scan:
             return None
         if (info.st_dev, info.st_ino) in self._own:
             return None
-        if info.st_dev != self._device:
+        if self._exclude(prefix + name, folder=stat.S_ISDIR(info.st_mode)):
+            return None
+        if info.st_dev != self._device and not self._cross:
             self._warn("OTHER_FILE_SYSTEM", prefix + name, "on another file system, left out")
             return None
         row = self._add(folder, name, info, prefix)
