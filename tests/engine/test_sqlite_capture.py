@@ -124,3 +124,31 @@ def test_a_database_locked_for_long_is_copied_with_a_warning(
     db.execute("ROLLBACK")
     assert "data/held.db" in found
     assert heard.codes == ["SQLITE_COPIED_AS_FILE"]
+
+
+def test_a_damaged_database_is_saved_as_it_is_and_said(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    path = folder / "sick.db"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE t (a)")
+        db.executemany("INSERT INTO t VALUES (?)", [("x" * 500,) for _ in range(500)])
+    db.close()
+    content = bytearray(path.read_bytes())
+    content[4096 * 5 : 4096 * 6] = b"\xee" * 4096
+    path.write_bytes(content)
+    heard = Heard()
+    found = members(pack_folder(folder, tmp_path / "work", progress=heard))
+    assert found["data/sick.db"] == content
+    assert heard.codes == ["SQLITE_DAMAGED"]
+
+
+def test_no_copy_of_a_database_stays_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for number in range(5):
+        with sqlite3.connect(folder / f"{number}.db") as db:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("CREATE TABLE t (a)")
+    pack_folder(folder, tmp_path / "work")
+    assert not list((tmp_path / "work").glob("sqlite-*"))

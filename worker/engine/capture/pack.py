@@ -7,6 +7,7 @@ times change with every file added and would spoil segments of files that did no
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from worker.engine.archive import tarwrite
@@ -18,6 +19,7 @@ from worker.engine.capture.owners import group_name, user_name
 from worker.engine.capture.scan import open_folder, show
 from worker.engine.capture.source import SQLITE_MAGIC, SourceFile, SourceGone, open_source
 from worker.engine.capture.sqlite_capture import SIDE_FILES, NotCaptured, capture
+from worker.engine.capture.sqlite_check import SqliteChecks
 from worker.engine.progress import Progress, SourceWarning
 
 TOP = b"data"  # the archive's top folder
@@ -51,6 +53,7 @@ class Packer:
         self._folder_id, self._folder_path, self._folder = ROOT, b"", os.dup(root)
         self._linked: dict[tuple[int, int], bytes] = {}
         self._captured: set[bytes] = set()
+        self._checks = SqliteChecks()
 
     def run(self) -> None:
         """Emit everything, end of archive included."""
@@ -61,7 +64,9 @@ class Packer:
             for row in self._index.rows(directories=True):
                 self._pack_folder(row)
             self._lanes.flush()
+            self._report(self._checks.rest())
         finally:
+            self._checks.close()
             os.close(self._folder)
         self._lanes.emit(RawSegment(tarwrite.END_OF_ARCHIVE))
 
@@ -143,18 +148,31 @@ class Packer:
         """Pack SQLite's own view of the database. False: pack it as any file."""
         path = b"%b/%b%b" % (self._data_dir, self._folder_path, row.name)
         try:
-            descriptor = capture(path, source.fd, self._temp_dir)
+            copy = capture(path, source.fd, self._temp_dir)
         except NotCaptured as reason:
             self._warn(row, "SQLITE_COPIED_AS_FILE", f"not captured through SQLite: {reason}")
             return False
-        copy = SourceFile(descriptor, os.fstat(descriptor))
-        try:
-            head = copy.read(min(copy.size, self._lanes.limit), 0)
-            self._pack_bytes(row, copy, head, source)
-        finally:
-            copy.close()
+        self._pack_copy(row, copy, source)
+        self._report(self._checks.submit(row, copy))
         self._captured.update(row.name + suffix for suffix in SIDE_FILES)
         return True
+
+    def _pack_copy(self, row: FileRow, copy: Path, state: SourceFile) -> None:
+        descriptor = os.open(copy, os.O_RDONLY | os.O_CLOEXEC)
+        content = SourceFile(descriptor, os.fstat(descriptor))
+        try:
+            head = content.read(min(content.size, self._lanes.limit), 0)
+            self._pack_bytes(row, content, head, state)
+        finally:
+            content.close()
+
+    def _report(self, answers: Iterable[tuple[FileRow, str]]) -> None:
+        """What SQLite said of captured databases."""
+        for row, problem in answers:
+            if problem:
+                self._warn(row, "SQLITE_DAMAGED", f"SQLite's quick_check says: {problem}")
+            else:
+                self._index.note(row.id, "SQLITE_OK")
 
     def _pack_bytes(self, row: FileRow, source: Content, head: bytes, state: SourceFile) -> None:
         """Header from `state` (the file in the folder), content from `source`."""
@@ -182,7 +200,8 @@ class Packer:
             self._lanes.emit(RawSegment(raw, bytes=length, stored=stored))
 
     def _warn(self, row: FileRow, code: str, message: str) -> None:
-        path = show(self._folder_path + row.name)
+        folder = self._index.path(row.parent)
+        path = show(folder + b"/" + row.name if folder else row.name)
         self._progress.warn(SourceWarning(code, path, message))
         self._index.note(row.id, code)
 

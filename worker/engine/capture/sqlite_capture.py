@@ -36,8 +36,8 @@ class NotCaptured(Exception):
     """The database could not be read through SQLite; its text says why."""
 
 
-def capture(path: bytes, fd: int, temp_dir: Path) -> int:
-    """A descriptor of an unnamed temporary file that holds the database at one instant.
+def capture(path: bytes, fd: int, temp_dir: Path) -> Path:
+    """A temporary file that holds the database at one instant; the caller removes it.
 
     `path` is the database's own path, `fd` an open descriptor of it. Raises `NotCaptured`.
     """
@@ -61,14 +61,14 @@ def _at_rest(path: bytes, fd: int) -> bool:
     return os.pread(fd, 2, _FORMAT_VERSIONS) == b"\2\2" and _log_size(path) is None
 
 
-def _copy_at_rest(path: bytes, fd: int, temp_dir: Path) -> int | None:
+def _copy_at_rest(path: bytes, fd: int, temp_dir: Path) -> Path | None:
     before = os.fstat(fd)
     copy = _copy_bytes(fd, temp_dir)
     after = os.fstat(fd)
     same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
     if same and _log_size(path) is None:
         return copy
-    os.close(copy)
+    copy.unlink()
     return None
 
 
@@ -96,36 +96,39 @@ def _log_size(path: bytes) -> int | None:
         return None
 
 
-def _copy_bytes(fd: int, temp_dir: Path) -> int:
-    target = _unnamed(temp_dir)
-    offset, size = 0, os.fstat(fd).st_size
-    while offset < size:
-        copied = os.sendfile(target, fd, offset, min(_COPY_STEP, size - offset))
-        if not copied:
-            break
-        offset += copied
-    return target
+def _copy_bytes(fd: int, temp_dir: Path) -> Path:
+    with _temporary(temp_dir) as (handle, name):
+        offset, size = 0, os.fstat(fd).st_size
+        while offset < size:
+            copied = os.sendfile(handle, fd, offset, min(_COPY_STEP, size - offset))
+            if not copied:
+                break
+            offset += copied
+    return name
 
 
-def _copy_pages(database: sqlite3.Connection, temp_dir: Path) -> int:
-    handle, name = tempfile.mkstemp(dir=temp_dir, prefix=".tarkeep-sqlite-")
-    try:
+def _copy_pages(database: sqlite3.Connection, temp_dir: Path) -> Path:
+    with _temporary(temp_dir) as (handle, name):
         with closing(sqlite3.connect(name)) as copy:
             copy.execute("PRAGMA synchronous=OFF")
             database.backup(copy)
         cookie = int(database.execute("PRAGMA schema_version").fetchone()[0])
         # The backup counts its own schema change; put back the one of the source.
         os.pwrite(handle, cookie.to_bytes(4, "big"), _SCHEMA_COOKIE)
+        for suffix in SIDE_FILES:
+            Path(f"{name}{suffix.decode()}").unlink(missing_ok=True)
+    return name
+
+
+@contextmanager
+def _temporary(temp_dir: Path) -> Iterator[tuple[int, Path]]:
+    """A new file, open for writing; removed when the block fails."""
+    handle, text = tempfile.mkstemp(dir=temp_dir, prefix="sqlite-")
+    name = Path(text)
+    try:
+        yield handle, name
     except BaseException:
-        os.close(handle)
+        name.unlink(missing_ok=True)
         raise
     finally:
-        for suffix in ("", "-journal", "-wal", "-shm"):
-            Path(name + suffix).unlink(missing_ok=True)
-    return handle
-
-
-def _unnamed(temp_dir: Path) -> int:
-    handle, name = tempfile.mkstemp(dir=temp_dir, prefix=".tarkeep-sqlite-")
-    Path(name).unlink()
-    return handle
+        os.close(handle)

@@ -14,6 +14,7 @@ from worker.engine.cli.output import Output, human_size
 from worker.engine.cli.screen import show_progress
 from worker.engine.config import PlanConfig
 from worker.engine.errors import JobStopped
+from worker.engine.preview import preview
 from worker.engine.restore import run_restore
 from worker.engine.storage import Storage
 from worker.engine.verify import run_verify
@@ -33,6 +34,9 @@ Command = Callable[[Context], None]
 
 
 def backup(context: Context) -> None:
+    if context.arguments.dry_run:
+        dry_run(context)
+        return
     with show_progress(context.output) as progress:
         made = run_backup(context.plan, context.storage, progress, now=datetime.now(UTC))
     context.output.result(
@@ -49,6 +53,17 @@ def backup(context: Context) -> None:
         },
         f"Saved {made.files} files ({human_size(made.data_size)}) as {made.key} "
         f"({human_size(made.size)}{', encrypted' if made.encrypted else ''}).",
+    )
+
+
+def dry_run(context: Context) -> None:
+    with show_progress(context.output) as progress:
+        found = preview(context.plan, progress)
+    files, folders, size = found.totals.files, found.totals.folders, found.totals.bytes
+    context.output.result(
+        {"files": files, "folders": folders, "bytes": size, "excluded": found.excluded},
+        f"Would save {files} files in {folders} folders ({human_size(size)}); "
+        f"{found.excluded} left out by BACKUP_EXCLUDE.",
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from collections.abc import Sequence
 
 from worker.engine.cli import commands
@@ -56,7 +55,8 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--json", action="store_true", help="answer as JSON on standard output")
     common.add_argument("--quiet", action="store_true", help="no progress bars")
     sub = top.add_subparsers(required=True, metavar="COMMAND")
-    _add(sub, common, "backup", commands.backup, "back up the data folder now")
+    backup = _add(sub, common, "backup", commands.backup, "back up the data folder now")
+    backup.add_argument("--dry-run", action="store_true", help="only say what would be saved")
     _add(sub, common, "list", commands.list_, "the backups in the bucket, newest first")
     restore = _add(sub, common, "restore", commands.restore, "put a backup in place")
     _key(restore)
@@ -79,7 +79,3 @@ def _add(
 
 def _key(command: argparse.ArgumentParser) -> None:
     command.add_argument("key", metavar="KEY", help="a backup's key, or `latest`")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -26,7 +26,9 @@ class Output:
 
     json: bool
     quiet: bool
-    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    console: Console = field(
+        default_factory=lambda: Console(stderr=True, highlight=False, soft_wrap=True)
+    )
     _stdout: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
 
     def result(self, data: dict[str, Any], text: str) -> None:

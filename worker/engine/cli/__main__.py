@@ -1,0 +1,7 @@
+"""`python -m worker.engine.cli`: the same as `tarkeep`, where that is not installed."""
+
+import sys
+
+from worker.engine.cli.main import main
+
+sys.exit(main())
