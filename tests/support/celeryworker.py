@@ -8,17 +8,21 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from django.db import connection
+
+from tests.settings import DATABASE_CHOICE
 from worker.engine.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
 
-def environment(settings: Settings, *, database_url: str, redis_url: str) -> dict[str, str]:
+def environment(settings: Settings, *, redis_url: str) -> dict[str, str]:
     """What a process needs to work with the same service as the test."""
     return os.environ | {
         "DJANGO_SETTINGS_MODULE": "backup_project.settings",
-        "DATABASE_URL": database_url,
+        "DATABASE_URL": _database_url(),
         "REDIS_URL": redis_url,
         "BACKUP_S3_BUCKET": settings.storage.bucket,
         "BACKUP_S3_ACCESS_KEY": settings.storage.access_key,
@@ -28,6 +32,14 @@ def environment(settings: Settings, *, database_url: str, redis_url: str) -> dic
         "BACKUP_TEMP_DIR": str(settings.plan.temp_dir),
         "LOGS_PATH": str(settings.plan.temp_dir / "logs"),
     }
+
+
+def _database_url() -> str:
+    """The database that Django made for this run."""
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    return urlsplit(DATABASE_CHOICE.url)._replace(path=f"/{name}").geturl()
 
 
 @dataclass

@@ -46,7 +46,7 @@ def gate(service_on_s3, settings):
 
 
 @pytest.fixture
-def workers(settings, service, database_url, redis_url):
+def workers(settings, service, redis_url):
     """Starts workers; none is left over."""
     tasks.hints.reset()
     with redis.Redis.from_url(redis_url) as client:
@@ -54,7 +54,7 @@ def workers(settings, service, database_url, redis_url):
     started = []
 
     def start():
-        env = environment(settings.TARKEEP, database_url=database_url, redis_url=redis_url)
+        env = environment(settings.TARKEEP, redis_url=redis_url)
         started.append(Worker.start(env))
         return started[-1]
 
@@ -146,10 +146,10 @@ def test_a_killed_worker_leaves_a_job_that_is_lost_and_run_again(workers, settin
     until(lambda: state(again) == State.SUCCEEDED)
 
 
-def test_a_job_outlives_redis(database_url, settings, gate, own_redis):
+def test_a_job_outlives_redis(settings, gate, own_redis):
     fill(settings)
     tasks.hints.reset()
-    env = environment(settings.TARKEEP, database_url=database_url, redis_url=own_redis.url)
+    env = environment(settings.TARKEEP, redis_url=own_redis.url)
     worker, job = Worker.start(env), start_backup()
     try:
         assert gate.reached.wait(SLOW)
