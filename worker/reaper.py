@@ -19,7 +19,11 @@ from backups_app.models import Job, Kind
 from backups_app.models.job import MAX_ATTEMPTS
 from backups_app.states import State
 from backups_app.story import telling
+from worker.engine import hooks
 from worker.engine.errors import EngineError
+from worker.engine.instances.drivers import open_drivers
+from worker.engine.instances.recorded import restart_recorded
+from worker.engine.progress import Progress
 from worker.engine.settings import Settings
 from worker.engine.storage.s3 import open_storage
 from worker.engine.swap.swap import finish_interrupted
@@ -58,12 +62,22 @@ def _bury(job: Job, settings: Settings) -> None:
 
 
 def _clean_up(job: Job, settings: Settings) -> None:
-    """Undo or finish what the job wrote down before it did it."""
+    """Undo or finish what the job wrote down before it did it; stopped instances come first.
+
+    A swap that broke off is settled before them: they must not start on a folder in between.
+    """
+    if job.kind == Kind.RESTORE:
+        log.info("Interrupted swap: %s", finish_interrupted(settings.plan.data_dir))
+    drivers = open_drivers(settings.plan.instances)
+    for started in restart_recorded(job.effects, drivers):
+        log.warning("Started again: %s", started)
+    if hooks.left_open(job.effects):
+        hooks.after(
+            settings.plan.hooks, Progress(), job_id=str(job.pk), phase="failed", result="LEASE_LOST"
+        )
     for effect in job.effects:
         if effect["effect"] == "upload":
             open_storage(settings.storage).abort_upload(effect["key"], effect["uploadId"])
-    if job.kind == Kind.RESTORE:
-        log.info("Interrupted swap: %s", finish_interrupted(settings.plan.data_dir))
 
 
 def _retry(job: Job) -> None:

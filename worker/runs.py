@@ -43,6 +43,7 @@ def _backup(job: Job, settings: Settings, progress: Progress, now: datetime) -> 
         "checksum": made.checksum,
         "encrypted": made.encrypted,
         "pruned": list(made.pruned),
+        "downtime": made.downtime,
     }
     return {"backup_key": made.key, "result": result}
 

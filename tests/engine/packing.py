@@ -80,15 +80,17 @@ def pack_folder(
             with Pipeline(
                 writer=writer, index=index, progress=progress, level=level, master=master
             ) as pipeline:
-                Packer(
+                packer = Packer(
                     root=root,
                     data_dir=folder,
                     temp_dir=work,
                     index=index,
                     progress=progress,
                     segment_size=segment_size,
-                    emit=pipeline.submit,
-                ).run()
+                )
+                packer.run(pipeline.submit)
+                packer.finish_checks()
+                packer.close()
                 pipeline.drain()
             index.finish({"name": name})
             if master is not None:

@@ -6,39 +6,24 @@ run that dies anywhere leaves nothing that looks like a backup.
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
-from worker.engine import metadata as metadata_file
-from worker.engine import retention
-from worker.engine.archive.deployment_key import sealing_key
-from worker.engine.archive.frames import Kind, seal
-from worker.engine.archive.index import Index
-from worker.engine.archive.index_object import IndexObject, pack_index, send_index
-from worker.engine.archive.keys import MasterKey
-from worker.engine.archive.manifest import Manifest, trailer
-from worker.engine.capture.exclude import Excludes
-from worker.engine.capture.pack import Packer
-from worker.engine.capture.parts import PartWriter, part_size
-from worker.engine.capture.pipeline import Pipeline
-from worker.engine.capture.scan import Scan, ScanTotals, open_root
+from worker.engine import hooks
+from worker.engine.capture.run import BackupRun
 from worker.engine.capture.workspace import workspace
 from worker.engine.config import PlanConfig
-from worker.engine.errors import StorageError
-from worker.engine.naming import archive_key, index_key, metadata_key
-from worker.engine.progress import Counting, Progress, SourceWarning
+from worker.engine.metadata import Metadata
+from worker.engine.progress import Progress
 from worker.engine.storage import Storage
-from worker.engine.version import VERSION
 
 
 @dataclass(frozen=True)
 class BackupResult:
-    """What was made. Sizes in bytes: `size` stored, `data_size` of the source files."""
+    """What was made. Sizes in bytes: `size` stored, `data_size` of the source files.
+
+    `downtime`: seconds that instances were stopped, 0 when none was.
+    """
 
     key: str
     size: int
@@ -49,7 +34,8 @@ class BackupResult:
     checksum: str
     encrypted: bool
     pruned: tuple[str, ...]
-    metadata: metadata_file.Metadata
+    downtime: float
+    metadata: Metadata
 
 
 def run_backup(
@@ -66,169 +52,33 @@ def run_backup(
     Raises `SourceError`, `StorageError`, `TargetError` or `JobStopped`; then nothing was
     published and nothing pruned.
     """
-    run = _Run(plan, storage, progress, now.astimezone(UTC), job_id, fence)
+    run = BackupRun(plan, storage, progress, now.astimezone(UTC), job_id, fence)
     progress.phase("preparing")
-    with workspace(plan.temp_dir) as work, run.prepared(work):
+    with (
+        hooks.around(plan.hooks, run.progress, job_id=job_id),
+        workspace(plan.temp_dir) as work,
+        run.prepared(work),
+        run.stopped() as instances,
+    ):
         progress.phase("scanning")
         run.scan()
-        progress.phase("archiving")
-        run.archive()
+        run.archive(instances)
     progress.phase("pruning")
-    return run.result(run.prune())
+    return _result(run, run.prune())
 
 
-class _Run:
-    """The state that the stages of one backup hand on."""
-
-    def __init__(
-        self,
-        plan: PlanConfig,
-        storage: Storage,
-        progress: Progress,
-        now: datetime,
-        job_id: str,
-        fence: int,
-    ) -> None:
-        self.plan, self.storage, self.now = plan, storage, now
-        self.progress = Counting(progress, strict=plan.strict)
-        self.job_id, self.fence = job_id, fence
-        self.key = archive_key(plan, now)
-        self.started = time.monotonic()
-        self.totals = ScanTotals()
-
-    @contextmanager
-    def prepared(self, work: Path) -> Iterator[None]:
-        """Data folder and index open, key at hand."""
-        self.work = work
-        self.root = open_root(self.plan.data_dir)
-        self.index = Index(work / "index.sqlite3")
-        try:
-            self.master: MasterKey | None = sealing_key(self.storage, self.plan)
-            yield
-        finally:
-            self.index.close()
-            os.close(self.root)
-
-    def scan(self) -> None:
-        own = (self.plan.temp_dir,)
-        self.totals = Scan(
-            self.root,
-            self.index,
-            self.progress,
-            own,
-            exclude=Excludes(self.plan.exclude),
-            cross=self.plan.cross_file_systems,
-        ).run()
-
-    def archive(self) -> None:
-        """Everything between the first part and the metadata."""
-        size = part_size(self.totals.bytes)
-        with (
-            self.storage.start_upload(self.key, metadata=self._stamp()) as upload,
-            PartWriter(upload, size) as writer,
-        ):
-            self.progress.record("upload", key=self.key, uploadId=upload.upload_id)
-            self._pack(writer)
-            packed = self._finish_index()
-            self._seal_manifest(writer, packed)
-            digest = writer.finish()
-            self.progress.phase("publishing")
-            self.progress.commit("publish")
-            writer.complete()
-        self._publish(packed, writer.position, digest)
-
-    def _stamp(self) -> dict[str, str]:
-        """Object metadata that tells which run wrote it."""
-        return {"tarkeep-job": self.job_id} if self.job_id else {}
-
-    def _pack(self, writer: PartWriter) -> None:
-        with Pipeline(
-            writer=writer,
-            index=self.index,
-            progress=self.progress,
-            level=self.plan.compression_level,
-            master=self.master,
-        ) as pipeline:
-            packer = Packer(
-                root=self.root,
-                data_dir=self.plan.data_dir,
-                temp_dir=self.work,
-                index=self.index,
-                progress=self.progress,
-                segment_size=self.plan.segment_size,
-                emit=pipeline.submit,
-            )
-            packer.run()
-            pipeline.drain()
-        self.segments, self.records = pipeline.count, pipeline.records
-
-    def _finish_index(self) -> IndexObject:
-        facts = {"name": Path(self.key).name, "created": self._time(), "format": "1"}
-        self.index.finish(facts)
-        path = self.work / "index.sqlite3"
-        return pack_index(path, self.work / "index.packed", self.master)
-
-    def _seal_manifest(self, writer: PartWriter, packed: IndexObject) -> None:
-        """The last frame pins all others and the index; plain archives have no place for one."""
-        if self.master is None:
-            return
-        manifest = Manifest(
-            Path(self.key).name, self._time(), packed.size, packed.sha256, records=self.records
-        )
-        frame = seal(Kind.MANIFEST, manifest.dump(), self.master)
-        writer.write(frame)
-        writer.write(trailer(frame))
-
-    def _publish(self, packed: IndexObject, size: int, digest: str) -> None:
-        send_index(self.storage, index_key(self.key), packed)
-        self.metadata = self._metadata(packed, size, digest)
-        self.storage.put(metadata_key(self.key), metadata_file.dump(self.metadata))
-
-    def _metadata(self, packed: IndexObject, size: int, digest: str) -> metadata_file.Metadata:
-        return metadata_file.Metadata(
-            timestamp=self._time(),
-            size=size,
-            checksum=f"sha256:{digest}",
-            compressed=True,
-            encrypted=self.master is not None,
-            version=VERSION,
-            format_version=1,
-            data_size=self.totals.bytes,
-            file_count=self.totals.files,
-            segment_count=self.segments,
-            index_size=packed.size,
-            index_checksum=f"sha256:{packed.sha256}",
-            warning_count=self.progress.count,
-            key_id=self.master.key_id.hex() if self.master else None,
-            job_id=self.job_id or None,
-            fence=self.fence or None,
-            duration_seconds=round(time.monotonic() - self.started, 3),
-        )
-
-    def _time(self) -> str:
-        return self.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-    def prune(self) -> tuple[str, ...]:
-        """Delete what retention no longer keeps; trouble with that is a warning, no failure."""
-        try:
-            return tuple(
-                retention.apply(self.storage, self.plan, self.progress, just_made=self.key)
-            )
-        except StorageError as error:
-            self.progress.warn(SourceWarning("PRUNE_FAILED", "", error.message))
-            return ()
-
-    def result(self, pruned: tuple[str, ...]) -> BackupResult:
-        made = self.metadata
-        return BackupResult(
-            key=self.key,
-            size=made.size,
-            data_size=self.totals.bytes,
-            files=self.totals.files,
-            bytes_sent=made.size + (made.index_size or 0),
-            warnings=self.progress.count,
-            checksum=made.checksum,
-            encrypted=made.encrypted,
-            pruned=pruned,
-            metadata=made,
-        )
+def _result(run: BackupRun, pruned: tuple[str, ...]) -> BackupResult:
+    made = run.metadata
+    return BackupResult(
+        key=run.key,
+        size=made.size,
+        data_size=run.totals.bytes,
+        files=run.totals.files,
+        bytes_sent=made.size + (made.index_size or 0),
+        warnings=run.progress.count,
+        checksum=made.checksum,
+        encrypted=made.encrypted,
+        pruned=pruned,
+        downtime=run.downtime,
+        metadata=made,
+    )

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from worker.engine.instances.config import HookConfig, InstanceConfig
+
 
 @dataclass(frozen=True)
 class StorageConfig:
@@ -43,4 +45,6 @@ class PlanConfig:
     exclude: tuple[str, ...] = ()
     cross_file_systems: bool = False
     strict: bool = False
+    instances: InstanceConfig = field(default_factory=InstanceConfig)
+    hooks: HookConfig = field(default_factory=HookConfig)
     segment_size: int = 4 * 1024 * 1024

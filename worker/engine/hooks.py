@@ -8,11 +8,12 @@ TARKEEP_PHASE and TARKEEP_RESULT; nothing secret is in its environment.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
-from worker.engine.errors import HookError
+from worker.engine.errors import EngineError, HookError
 from worker.engine.instances.config import Argv, HookConfig
 from worker.engine.instances.process import NotRun, run
 from worker.engine.progress import Progress, SourceWarning
@@ -46,6 +47,22 @@ def after(hooks: HookConfig, progress: Progress, *, job_id: str, phase: str, res
         progress.warn(SourceWarning(error.code, "", error.message))
     if hooks.pre:
         _tell_ended(progress)
+
+
+@contextmanager
+def around(hooks: HookConfig, progress: Progress, *, job_id: str) -> Iterator[None]:
+    """Pre hook, the block, and the hook that fits how the block ended. Raises `HookError`."""
+    told = partial(after, hooks, progress, job_id=job_id)
+    try:
+        before(hooks, progress, job_id=job_id, phase="preparing")
+        yield
+    except EngineError as error:
+        told(phase="failed", result=error.code)
+        raise
+    except BaseException:
+        told(phase="failed", result="ENGINE_FAILED")
+        raise
+    told(phase="published", result=SUCCEEDED)
 
 
 def left_open(effects: Iterable[Mapping[str, Any]]) -> bool:

@@ -49,6 +49,7 @@ class Metadata:
     job_id: str | None = None
     fence: int | None = None
     duration_seconds: float | None = None
+    downtime_seconds: float | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from worker.engine import values
 from worker.engine.config import PlanConfig, StorageConfig
 from worker.engine.environment import Environment, Problem, Variable
 from worker.engine.errors import ConfigError
+from worker.engine.instances.reading import read_hooks, read_instances
+from worker.engine.instances.variables import INSTANCE_VARIABLES
 
 __all__ = ["VARIABLES", "Problem", "Settings", "Variable", "read_settings", "require"]
 
@@ -137,7 +139,7 @@ VARIABLES: Final[tuple[Variable[Any], ...]] = (
     BUCKET, REGION, ACCESS_KEY, SECRET_KEY, ENDPOINT, INSTANCE_ROLE,
     COMPRESSION, ENCRYPTION_KEY, PREVIOUS_KEYS,
     API_TOKEN, PORT, DATA_DIR, NAME, PREFIX, EXCLUDE, CROSS, ON_TROUBLE, TEMP_DIR, LOGS_PATH,
-    REDIS_URL, DATABASE_URL, DJANGO_SECRET, EMBEDDED_S3,
+    REDIS_URL, DATABASE_URL, DJANGO_SECRET, EMBEDDED_S3, *INSTANCE_VARIABLES,
 )  # fmt: skip
 
 NO_BUCKET: Final = "BACKUP_S3_BUCKET is not configured"
@@ -235,6 +237,8 @@ def _plan(env: Environment) -> PlanConfig:
         exclude=env.get(EXCLUDE),
         cross_file_systems=env.get(CROSS),
         strict=env.get(ON_TROUBLE) == "fail",
+        instances=read_instances(env),
+        hooks=read_hooks(env),
     )
 
 

@@ -34,7 +34,7 @@ _SAID = {
 
 
 class Packer:
-    """Packs one data folder. `emit` takes the segments in the archive's order."""
+    """Packs one data folder."""
 
     def __init__(
         self,
@@ -45,30 +45,33 @@ class Packer:
         index: Index,
         progress: Progress,
         segment_size: int,
-        emit: Emit,
     ) -> None:
         self._root, self._data_dir, self._temp_dir = root, os.fsencode(data_dir), temp_dir
         self._index, self._progress = index, progress
-        self._lanes = Lanes(segment_size, emit)
+        self._segment_size = segment_size
         self._folder_id, self._folder_path, self._folder = ROOT, b"", os.dup(root)
         self._linked: dict[tuple[int, int], bytes] = {}
         self._captured: set[bytes] = set()
         self._checks = SqliteChecks()
 
-    def run(self) -> None:
-        """Emit everything, end of archive included."""
-        try:
-            for row in self._index.rows(directories=False):
-                self._pack(row)
-            self._lanes.flush()
-            for row in self._index.rows(directories=True):
-                self._pack_folder(row)
-            self._lanes.flush()
-            self._report(self._checks.rest())
-        finally:
-            self._checks.close()
-            os.close(self._folder)
-        self._lanes.emit(RawSegment(tarwrite.END_OF_ARCHIVE))
+    def run(self, emit: Emit) -> None:
+        """Give `emit` the segments in the archive's order, end of archive included."""
+        self._lanes = Lanes(self._segment_size, emit)
+        for row in self._index.rows(directories=False):
+            self._pack(row)
+        self._lanes.flush()
+        for row in self._index.rows(directories=True):
+            self._pack_folder(row)
+        self._lanes.flush()
+        emit(RawSegment(tarwrite.END_OF_ARCHIVE))
+
+    def finish_checks(self) -> None:
+        """Wait for SQLite's word on the captured databases; with instances running again."""
+        self._report(self._checks.rest())
+
+    def close(self) -> None:
+        self._checks.close()
+        os.close(self._folder)
 
     def _pack(self, row: FileRow) -> None:
         try:

@@ -10,15 +10,16 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 from worker.engine.archive import codec, manifest
 from worker.engine.archive.frames import HEADER_SIZE, Kind, seal
-from worker.engine.archive.index import Index, SegmentRow
+from worker.engine.archive.index import SegmentRow
 from worker.engine.archive.keys import MasterKey
 from worker.engine.capture.lanes import RawSegment
-from worker.engine.capture.parts import PartWriter
 from worker.engine.progress import Progress
 
 MAX_WORKERS = 4
@@ -47,14 +48,31 @@ def pack_segment(
     return Packed(frame, len(raw), record[-32:], record)
 
 
+class Writer(Protocol):
+    """Takes the archive's bytes in order and knows how many it took."""
+
+    @property
+    def position(self) -> int: ...
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> None: ...
+
+
+class Places(Protocol):
+    """Is told where segments and members lie (`archive.index.Index`)."""
+
+    def add_segments(self, rows: Iterable[SegmentRow]) -> None: ...
+
+    def locate(self, places: Iterable[tuple[int, int, int]]) -> None: ...
+
+
 class Pipeline:
     """Leaving the `with` block waits for threads; only `drain` says that all was written."""
 
     def __init__(
         self,
         *,
-        writer: PartWriter,
-        index: Index,
+        writer: Writer,
+        index: Places,
         progress: Progress,
         level: int,
         master: MasterKey | None,
@@ -87,6 +105,9 @@ class Pipeline:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
 
     def _collect(self) -> None:
