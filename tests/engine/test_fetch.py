@@ -290,7 +290,10 @@ def test_an_archive_of_plain_tar_gives_single_files_too(
     plan: PlanConfig, storage: S3Storage, tmp_path: Path
 ) -> None:
     made = subprocess.run(
-        ["tar", "czf", "-", "--format=posix", "--sparse", "--transform", "s,^,data/,", "one", "two", "hard.txt"],
+        [
+            "tar", "czf", "-", "--format=posix", "--sparse", "--transform", "s,^,data/,",
+            "one", "two", "hard.txt",
+        ],
         cwd=plan.data_dir, capture_output=True, check=True,
     ).stdout  # fmt: skip
     key = archive_key(plan, NOW)

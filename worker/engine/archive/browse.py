@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker.engine.archive.index import ROOT
 from worker.engine.archive.index_reader import Entry, IndexReader, open_index
 from worker.engine.catalogue import BackupInfo
 from worker.engine.config import PlanConfig
@@ -25,7 +26,7 @@ _SEARCH = """
 SELECT id FROM files INDEXED BY files_by_folder
 WHERE (parent, name) > (?, ?) AND CAST(name AS TEXT) LIKE ? ESCAPE '\\' AND segment IS NOT NULL
 ORDER BY parent, name LIMIT ?"""
-_START = (0, b"")
+_START = (ROOT, b"")  # behind the data folder itself, which is its own parent
 
 
 @dataclass(frozen=True)

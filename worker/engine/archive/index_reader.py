@@ -33,7 +33,7 @@ _ROW = """
 SELECT id, parent, name, kind, mode, uid, gid, size, mtime_ns, segment, start, note
 FROM files WHERE id = ?"""
 # What has no segment was seen by the scan but is not in the archive (gone, or a database's WAL).
-_CHILD = _ROW.replace("id = ?", "parent = ? AND name = ? AND segment IS NOT NULL")
+_CHILD = _ROW.replace("id = ?", "id > 1 AND parent = ? AND name = ? AND segment IS NOT NULL")
 _CHILDREN = _CHILD.replace("name = ?", "name > ?") + " ORDER BY name LIMIT ?"
 
 

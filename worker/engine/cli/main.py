@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
+from functools import partial
 
-from worker.engine.cli import commands
+from worker.engine.cli import commands, files
 from worker.engine.cli.output import Output
 from worker.engine.errors import EngineError, JobStopped
 from worker.engine.settings import Settings, read_settings, require
@@ -62,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     _key(restore)
     restore.add_argument("--yes", action="store_true", help="do not ask before replacing")
     _key(_add(sub, common, "verify", commands.verify, "read a whole backup back and check it"))
+    files.add(partial(_add, sub, common), _key)
     return top
 
 
