@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PIP_INSTALL := $(PIP) install --require-hashes --only-binary :all:
 
-.PHONY: help run install install-dev test check format lock clean
+.PHONY: help run install install-dev test check bench format lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -48,6 +48,9 @@ check: install-dev ## formatting, lint, types, Django's checks, migrations, API 
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py check --fail-level WARNING
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+bench: install ## Tarkeep beside restic and tar+pigz+openssl+aws (ARGS="--size 2GiB")
+	$(BIN)/python -m bench $(ARGS)
 
 format: install-dev ## let ruff format and mend the code
 	$(BIN)/ruff format .

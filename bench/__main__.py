@@ -1,0 +1,113 @@
+"""`make bench`: make the data, run the scenarios, show the table.
+
+`make bench ARGS="--size 2GiB --files 200000 --repeat 5"`; docs/benchmarks.md explains.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench import docs, generate
+from bench.facts import facts
+from bench.peers import Tool
+from bench.peers.pipe import Pipe
+from bench.peers.restic import Restic
+from bench.peers.tarkeep import Tarkeep
+from bench.results import Results
+from bench.scenarios import Bench
+from bench.servers import s3_server
+from bench.sizes import MIB, parse_size, show_size
+from bench.table import table
+from bench.targets import verdicts
+
+_ROOT = Path(__file__).resolve().parents[1]
+_SCENARIOS = ("backup", "restore", "fetch", "small")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    given = _parser().parse_args(argv)
+    given.work.mkdir(parents=True, exist_ok=True)
+    results = measure(given)
+    _show(results)
+    _keep(results, given.results)
+    if given.docs:
+        docs.write(results, _ROOT / "docs")
+
+
+def measure(given: argparse.Namespace) -> Results:
+    """All scenarios asked for, one after another against one server."""
+    level6, level1, others = Tarkeep(6), Tarkeep(1), [Restic(), Pipe()]
+    results = Results(_facts(given, [level6, *others]))
+    with (
+        tempfile.TemporaryDirectory(dir=given.work, prefix="run-") as folder,
+        s3_server(Path(folder, "s3")) as server,
+    ):
+        bench = Bench(server, Path(folder), results, _say, given.repeat)
+        _run(bench, given, [level6, level1, *others], [level6, *others])
+    return results
+
+
+def _run(bench: Bench, given: argparse.Namespace, levels: list[Tool], tools: list[Tool]) -> None:
+    if set(given.only) - {"small"}:
+        data = _data(given, f"chat-{given.size // MIB}M", generate.chat, given.size)
+        bench.first_backup(levels, data)
+        if "restore" in given.only:
+            bench.restore(tools, data)
+        if "fetch" in given.only:
+            bench.fetch(tools, data)
+    if "small" in given.only:
+        data = _data(given, f"small-{given.files}", generate.small_files, given.files)
+        bench.small_files(tools, data)
+
+
+def _data(
+    given: argparse.Namespace, name: str, make: Callable[[Path, int, int], None], amount: int
+) -> Path:
+    _say(f"data folder {name}-{given.seed}")
+    return generate.kept(given.work / f"{name}-{given.seed}", make, amount, given.seed)
+
+
+def _facts(given: argparse.Namespace, tools: list[Tool]) -> dict[str, str]:
+    asked = {
+        "data": f"{show_size(given.size)} of a chat gateway; {given.files} small files",
+        "runs": f"{given.repeat} for each tool, in turns",
+    }
+    return {**asked, **facts(tools)}
+
+
+def _show(results: Results) -> None:
+    lines = [f"{name}: {value}" for name, value in results.facts.items()]
+    print("", *lines, "", table(results), *verdicts(results), sep="\n")  # noqa: T201
+
+
+def _keep(results: Results, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(results.as_dict(), indent=1)
+    (folder / "latest.json").write_text(text)
+    _say(f"written to {folder / 'latest.json'}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make bench", description="Tarkeep beside other tools.")
+    parser.add_argument("--size", type=parse_size, default=512 * MIB, help="of the data folder")
+    parser.add_argument("--files", type=int, default=50_000, help="in the many-small-files tree")
+    parser.add_argument("--repeat", type=int, default=3, help="timed runs for each tool")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", nargs="+", choices=_SCENARIOS, default=_SCENARIOS)
+    parser.add_argument("--work", type=Path, default=_ROOT / "var" / "bench", help="needs space")
+    parser.add_argument("--results", type=Path, default=_ROOT / "bench" / "results")
+    parser.add_argument("--docs", action="store_true", help="renew docs/benchmarks.md as well")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

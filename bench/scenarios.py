@@ -1,0 +1,144 @@
+"""The scenarios: each tool does the task once watched (traffic, memory, correctness), then
+several times timed, in turns with the others (A B C, C B A, ...), so that a busy minute of the
+machine hits all.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+
+from bench import trees
+from bench.errors import BenchError
+from bench.measure import Command, Cost, idle_memory, run
+from bench.peers import Place, Tool
+from bench.proxy import counting
+from bench.results import Results, Row
+from bench.servers import S3Server
+from bench.sizes import KIB
+
+FIRST, RESTORE, FETCH, SMALL = "first backup", "restore", "one file", "many small files"
+_WANTED_FILE = 100 * KIB
+
+Task = Callable[[Tool, Place], Command]
+After = Callable[[Row, Place], None]
+
+
+@dataclass
+class Bench:
+    """What all scenarios share. `say` shows progress; `repeat` timed runs for each tool."""
+
+    server: S3Server
+    work: Path
+    results: Results
+    say: Callable[[str], None]
+    repeat: int = 3
+    _kept: dict[str, Place] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def first_backup(self, tools: list[Tool], data: Path, scenario: str = FIRST) -> None:
+        """Into a fresh bucket each time. The watched run's is kept for what comes next."""
+
+        def stored(row: Row, place: Place) -> None:
+            row.stored = self.server.stored(place.bucket)
+            self._kept[row.tool] = place
+
+        self._scenario(scenario, tools, lambda tool, place: tool.backup(place, data), stored)
+
+    def small_files(self, tools: list[Tool], data: Path) -> None:
+        self.first_backup(tools, data, SMALL)
+
+    def restore(self, tools: list[Tool], data: Path) -> None:
+        def compare(_row: Row, place: Place) -> None:
+            trees.same(data, place.work / "restored")
+
+        def task(tool: Tool, place: Place) -> Command:
+            return tool.restore(place, _empty(place.work / "restored"))
+
+        self._scenario(RESTORE, tools, task, compare, kept=True)
+
+    def fetch(self, tools: list[Tool], data: Path) -> None:
+        path = file_of(data, _WANTED_FILE)
+
+        def compare(_row: Row, place: Place) -> None:
+            if (place.work / "fetched").read_bytes() != (data / path).read_bytes():
+                raise BenchError(f"{path} was fetched differently")
+
+        def task(tool: Tool, place: Place) -> Command:
+            return tool.fetch(place, path, place.work / "fetched")
+
+        self._scenario(FETCH, tools, task, compare, kept=True)
+
+    def _scenario(
+        self, name: str, tools: list[Tool], task: Task, after: After, *, kept: bool = False
+    ) -> None:
+        able: list[tuple[Tool, Row]] = []
+        for tool in tools:
+            row = Row(name, tool.name, skipped=tool.missing())
+            self.results.rows.append(row)
+            if not row.skipped:
+                able.append((tool, row))
+        for tool, row in able:
+            self.say(f"{name}: {tool.name}, watched")
+            self._watched(tool, row, task, after, kept=kept)
+        for number in range(self.repeat):
+            for tool, row in able if number % 2 == 0 else reversed(able):
+                self._timed(tool, row, task, kept=kept)
+
+    def _watched(self, tool: Tool, row: Row, task: Task, after: After, *, kept: bool) -> None:
+        place = self._kept[tool.name] if kept else self._new_place(tool)
+        with counting(self.server.endpoint) as proxy:
+            seen = replace(place, bucket=replace(place.bucket, endpoint=proxy.endpoint))
+            cost = self._run(task(tool, seen), sample=True)
+            traffic = proxy.traffic
+        row.sent, row.received, row.requests = traffic.sent, traffic.received, traffic.requests
+        if idle := tool.idle(place):
+            row.idle = idle_memory(idle)
+        row.peak = max(0, cost.peak - row.idle)
+        after(row, place)
+
+    def _timed(self, tool: Tool, row: Row, task: Task, *, kept: bool) -> None:
+        with self._place(tool, kept=kept) as place:
+            command = task(tool, place)
+            os.sync()  # what the run before left unwritten is not ours to wait for
+            row.costs.append(self._run(command))
+        self.say(f"{row.scenario}: {tool.name}, {row.costs[-1].wall:.2f} s")
+
+    @contextmanager
+    def _place(self, tool: Tool, *, kept: bool) -> Iterator[Place]:
+        if kept:
+            yield self._kept[tool.name]
+            return
+        place = self._new_place(tool)
+        yield place
+        self.server.drop(place.bucket)
+        shutil.rmtree(place.work)
+
+    def _new_place(self, tool: Tool) -> Place:
+        work = self.work / f"place-{next(self._numbers)}"
+        work.mkdir()
+        place = Place(self.server.new_bucket(), work)
+        if command := tool.prepare(place):
+            self._run(command)
+        return place
+
+    def _run(self, command: Command, *, sample: bool = False) -> Cost:
+        return run(command, self.work / "last.log", sample=sample)
+
+
+def file_of(data: Path, size: int) -> str:
+    """The path of the file whose size is nearest to `size`; the same one each time."""
+    files = sorted(path for path in data.rglob("*") if path.is_file())
+    return str(min(files, key=lambda path: abs(path.stat().st_size - size)).relative_to(data))
+
+
+def _empty(folder: Path) -> Path:
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    return folder

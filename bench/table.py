@@ -1,0 +1,50 @@
+"""The results as a table in Markdown, which reads well on a screen too."""
+
+from __future__ import annotations
+
+from bench.results import Results, Row
+from bench.sizes import MIB
+from bench.targets import OURS
+
+_HEAD = (
+    "task", "tool", "wall s (range)", "CPU s", "peak MiB", "sent MiB", "received MiB", "requests",
+    "stored MiB", f"time of {OURS} by this",
+)  # fmt: skip
+
+
+def table(results: Results) -> str:
+    """One line for each task and tool."""
+    lines = [_HEAD, tuple("---" for _ in _HEAD)]
+    lines += [_cells(results, row) for row in results.rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(_joined(line, widths) for line in lines) + "\n"
+
+
+def _joined(cells: tuple[str, ...], widths: list[int]) -> str:
+    padded = (
+        cell.ljust(width, "-" if cell == "---" else " ")
+        for cell, width in zip(cells, widths, strict=True)
+    )
+    return "| " + " | ".join(padded) + " |"
+
+
+def _cells(results: Results, row: Row) -> tuple[str, ...]:
+    if row.skipped:
+        return (row.scenario, row.tool, f"not installed: {row.skipped}", *[""] * (len(_HEAD) - 3))
+    walls = [cost.wall for cost in row.costs]
+    spread = f" ({min(walls):.2f}-{max(walls):.2f})" if len(walls) > 1 else ""
+    sizes = (row.peak, row.sent, row.received)
+    return (
+        row.scenario, row.tool, f"{row.wall:.2f}{spread}", f"{row.cpu:.2f}",
+        *(_mib(size) for size in sizes), str(row.requests), _mib(row.stored) if row.stored else "",
+        _ratio(results, row),
+    )  # fmt: skip
+
+
+def _ratio(results: Results, row: Row) -> str:
+    ours = results.find(row.scenario, OURS)
+    return "" if ours is None or ours is row else f"{ours.ratio(row):.2f}"
+
+
+def _mib(size: int) -> str:
+    return f"{size / MIB:.0f}" if size >= 10 * MIB else f"{size / MIB:.2g}"

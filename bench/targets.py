@@ -1,0 +1,59 @@
+"""What we want to reach, and whether we did. The figures are for two cores and 2 GiB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.results import Results
+from bench.scenarios import FETCH, FIRST, RESTORE, SMALL
+from bench.sizes import MIB
+
+OURS, FAST = "Tarkeep, level 6", "Tarkeep, level 1"
+RESTIC, PIPE = "restic", "tar, pigz -6, openssl, aws"
+
+
+@dataclass(frozen=True)
+class WallTarget:
+    scenario: str
+    ours: str
+    peer: str
+    at_most: float  # of the peer's wall time
+
+
+WALL = (
+    WallTarget(FIRST, OURS, RESTIC, 0.6),
+    WallTarget(FIRST, OURS, PIPE, 0.45),
+    WallTarget(FIRST, FAST, RESTIC, 0.5),
+    WallTarget(RESTORE, OURS, RESTIC, 0.5),
+    WallTarget(SMALL, OURS, RESTIC, 0.7),
+)
+PEAK = 200 * MIB
+FETCHED = 16 * MIB
+
+
+def verdicts(results: Results) -> list[str]:
+    """A sentence for each target that the run tells something about."""
+    lines = [line for target in WALL if (line := _wall(results, target))]
+    for row in results.rows:
+        if row.tool in (OURS, FAST) and not row.skipped:
+            lines.append(
+                _line(f"{row.scenario}, {row.tool}: peak memory", row.peak / MIB, PEAK / MIB, "MiB")
+            )
+    if row := results.find(FETCH, OURS):
+        moved = (row.sent + row.received) / MIB
+        lines.append(_line(f"{FETCH}: moved, index included", moved, FETCHED / MIB, "MiB"))
+    return lines
+
+
+def _wall(results: Results, target: WallTarget) -> str:
+    ours = results.find(target.scenario, target.ours)
+    peer = results.find(target.scenario, target.peer)
+    if ours is None or peer is None:
+        return ""
+    what = f"{target.scenario}, {target.ours}: wall time by {target.peer}'s"
+    return _line(what, ours.ratio(peer), target.at_most, "")
+
+
+def _line(what: str, value: float, limit: float, unit: str) -> str:
+    verdict = "met" if value <= limit else "MISSED"
+    return f"{verdict:6}  {what} {value:.3g} {unit}".rstrip() + f" (target: {limit:g})"

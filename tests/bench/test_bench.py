@@ -1,0 +1,90 @@
+"""The benchmarks run as a whole, on little data; what took how long is not looked at."""
+
+from __future__ import annotations
+
+import json
+import re
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+import pytest
+
+from bench import docs
+from bench.__main__ import main
+from bench.measure import Cost
+from bench.results import Results, Row
+
+SCENARIOS = ("first backup", "restore", "one file", "many small files")
+TOOLS = ("Tarkeep, level 6", "restic", "tar, pigz -6, openssl, aws")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One whole run; it compares every restored tree and file with its source itself."""
+    folder = tmp_path_factory.mktemp("bench")
+    size = ["--size", "16MiB", "--files", "200", "--repeat", "1"]
+    with pytest.MonkeyPatch.context() as patch:
+        lines = []
+        patch.setattr("builtins.print", lambda *given, **_: lines.extend(map(str, given)))
+        main([*size, "--work", str(folder), "--results", str(folder / "results")])
+    found = json.loads((folder / "results" / "latest.json").read_text())
+    measured = [row for row in found["rows"] if not row["skipped"]]
+    return SimpleNamespace(shown="\n".join(lines), facts=found["facts"], rows=measured)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_table_has_a_line_for_each_task_and_tool(run, scenario, tool):
+    assert re.search(rf"^\| {scenario} +\| {re.escape(tool)} +\|", run.shown, re.MULTILINE)
+
+
+def test_our_own_rows_are_never_left_out(run):
+    ours = {(row["scenario"], row["tool"]) for row in run.rows if "Tarkeep" in row["tool"]}
+    assert ours == {(scenario, TOOLS[0]) for scenario in SCENARIOS} | {
+        ("first backup", "Tarkeep, level 1")
+    }
+
+
+def test_every_run_was_measured(run):
+    for row in run.rows:
+        assert len(row["runs"]) == 1
+        assert row["requests"] > 0
+        assert row["peak"] > 0
+
+
+def test_a_first_backup_sends_what_is_stored_and_little_more(run):
+    for row in run.rows:
+        if row["scenario"] in ("first backup", "many small files"):
+            assert row["stored"] <= row["sent"] <= row["stored"] * 1.02 + 64 * 1024
+
+
+def test_a_restore_receives_at_least_what_a_backup_stored_without_its_index(run):
+    stored = {row["tool"]: row["stored"] for row in run.rows if row["scenario"] == "first backup"}
+    for row in run.rows:
+        if row["scenario"] == "restore":
+            assert row["received"] > stored[row["tool"]] * 0.98
+
+
+def test_targets_are_judged(run):
+    assert re.search(r"^(met|MISSED) +restore, .* \(target: 0.5\)$", run.shown, re.MULTILINE)
+
+
+def test_ratios_are_medians_over_pairs_of_the_same_turn():
+    ours, peer = Row("a", "x"), Row("a", "y")
+    ours.costs = [Cost(wall, 1) for wall in (1, 20, 3)]
+    peer.costs = [Cost(wall, 1) for wall in (2, 40, 30)]
+    assert ours.ratio(peer) == 0.5
+
+
+def test_the_page_gets_a_table_and_a_plot(tmp_path):
+    row = Row("restore", "restic <>", [Cost(2.0, 1.0)])
+    (tmp_path / "benchmarks.md").write_text(
+        "before\n<!-- results -->\nold\n<!-- end of results -->\nafter\n"
+    )
+    docs.write(Results({"memory": "1 GiB"}, [row]), tmp_path)
+    page = (tmp_path / "benchmarks.md").read_text()
+    assert "| restore | restic <> | 2.00" in page
+    assert "- memory: 1 GiB" in page
+    assert "old" not in page
+    assert page.endswith("<!-- end of results -->\nafter\n")
+    assert ElementTree.parse(tmp_path / "img" / "benchmarks.svg").getroot().tag.endswith("svg")
