@@ -19,6 +19,7 @@ from tests.support.s3client import s3_client
 from tests.support.service import expire
 from worker import tasks
 from worker.app import app
+from worker.engine.instances.config import CommandConfig, InstanceConfig
 from worker.reaper import reap
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,9 +54,9 @@ def workers(settings, service, redis_url):
         client.delete("backup")
     started = []
 
-    def start():
+    def start(**more):
         env = environment(settings.TARKEEP, redis_url=redis_url)
-        started.append(Worker.start(env))
+        started.append(Worker.start(env | more))
         return started[-1]
 
     yield start
@@ -184,3 +185,63 @@ def test_a_worker_that_slept_past_its_lease_publishes_nothing(workers, settings,
     s3, bucket = s3_client(settings.TARKEEP.storage), settings.TARKEEP.storage.bucket
     keys = [found["Key"] for found in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
     assert not [key for key in keys if key.endswith((".tar.gz", ".metadata.json"))]
+
+
+@pytest.fixture
+def application(settings, service_on_s3, tmp_path):
+    """An application that a run stops and starts, as the variables for a worker say it.
+
+    The file `running` exists while it runs.
+    """
+    running = tmp_path / "running"
+    running.touch()
+    command = CommandConfig(
+        stop=("rm", str(running)),
+        start=("touch", str(running)),
+        status=("test", "-e", str(running)),
+    )
+    instances = InstanceConfig(drivers=("command",), command=command)
+    plan = replace(service_on_s3.plan, stop_instances=True, instances=instances)
+    settings.TARKEEP = replace(service_on_s3, plan=plan)
+    return running, {
+        "BACKUP_STOP_INSTANCES": "true",
+        "BACKUP_INSTANCE_DRIVER": "command",
+        "BACKUP_INSTANCE_STOP_COMMAND": f"rm {running}",
+        "BACKUP_INSTANCE_START_COMMAND": f"touch {running}",
+        "BACKUP_INSTANCE_STATUS_COMMAND": f"test -e {running}",
+    }
+
+
+@pytest.mark.parametrize("point", ["instances.noted", "instances.stopped", "instances.starting"])
+def test_row_61_a_worker_killed_while_instances_are_stopped_leaves_none_stopped(
+    workers, settings, application, point
+):
+    running, variables = application
+    fill(settings)
+    job = start_backup()
+    workers(**variables, TARKEEP_CRASH_AT=point)
+    tasks.send_hint(str(job.pk))
+    until(
+        lambda: (
+            Job.objects.get(pk=job.pk).effects
+            and (point == "instances.noted" or not running.exists())
+        )
+    )
+    sleep(1)  # the process is dead by now
+    assert state(job) == State.RUNNING
+    expire(Job.objects.get(pk=job.pk))
+    reap(settings.TARKEEP)
+    assert running.exists()
+    assert state(job) == State.LOST
+
+
+def test_a_worker_that_stops_instances_starts_them_before_the_job_ends(
+    workers, settings, application
+):
+    running, variables = application
+    job = start_backup()
+    workers(**variables)
+    tasks.send_hint(str(job.pk))
+    until(lambda: state(job) == State.SUCCEEDED)
+    assert running.exists()
+    assert Job.objects.get(pk=job.pk).result["downtime"] > 0
