@@ -224,6 +224,29 @@ def test_a_driver_that_breaks_keeps_none_of_the_others_stopped(commands: Site):
     assert commands.running() == ["one", "two"]
 
 
+def test_a_driver_that_breaks_after_it_has_stopped_one_gets_to_start_it(commands: Site):
+    class Broken:
+        name = "broken"
+        started: tuple[str, ...] = ()
+
+        def running(self) -> list[str]:
+            return ["it"]
+
+        def stop(self, instance: str, *, timeout: float) -> None:
+            raise KeyError("State")
+
+        def start(self, instance: str, *, timeout: float) -> None:
+            self.started += (instance,)
+
+        def is_healthy(self, instance: str) -> bool:
+            return True
+
+    broken = Broken()
+    with pytest.raises(KeyError):
+        stop_instances([broken], Watched(commands), commands.config(**SHORT).policy)
+    assert broken.started == ("it",)
+
+
 def test_what_is_gone_when_it_is_to_be_started_is_told_once(docker: Site):
     progress = Watched(docker)
     stopped = stop(docker, progress)
