@@ -38,9 +38,9 @@ def read_spans(
         pool.shutdown(cancel_futures=True)
 
 
-def cut(size: int, span: int = SPAN) -> Iterator[Span]:
-    """An object of `size` bytes as spans, the last one shorter."""
-    return ((start, min(start + span, size)) for start in range(0, size, span))
+def cut(start: int, end: int, span: int = SPAN) -> Iterator[Span]:
+    """The bytes [start, end) as spans, the last one shorter."""
+    return ((at, min(at + span, end)) for at in range(start, end, span))
 
 
 def _read(storage: Storage, key: str, span: Span, stopped: threading.Event) -> bytes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import PurePosixPath
 
 from worker.engine.archive.chunks import ChunkReader
-from worker.engine.archive.frames import MAGIC
+from worker.engine.archive.frames import HEADER_SIZE, MAGIC
+from worker.engine.archive.ranged import SPAN, cut, read_spans
 from worker.engine.archive.unpack_frames import unpack_frames
 from worker.engine.archive.unpack_gzip import unpack_gzip
 from worker.engine.catalogue import BackupInfo
@@ -69,18 +70,30 @@ def _unpacked(
     storage: Storage, plan: PlanConfig, backup: BackupInfo
 ) -> Iterator[bytes | bytearray]:
     digest = hashlib.sha256()
-    source = ChunkReader(iter(storage.get(backup.key)), digest.update)
-    head = source.exactly(len(MAGIC))
-    source.push_back(memoryview(head))
-    if head == MAGIC:
-        keys = tuple(k for k in (plan.encryption_key, *plan.previous_keys) if k)
-        yield from unpack_frames(source, keys, name=PurePosixPath(backup.key).name)
-    elif head.startswith(_GZIP_MAGIC):
-        _refuse_downgrade(backup.metadata)
-        yield from unpack_gzip(source)
-    else:
-        raise ArchiveError("The object is neither a Tarkeep archive nor a gzip file.")
+    with closing(_chunks(storage, backup)) as chunks:
+        source = ChunkReader(chunks, digest.update)
+        head = source.exactly(len(MAGIC))
+        source.push_back(memoryview(head))
+        if head == MAGIC:
+            keys = tuple(k for k in (plan.encryption_key, *plan.previous_keys) if k)
+            yield from unpack_frames(source, keys, name=PurePosixPath(backup.key).name)
+        elif head.startswith(_GZIP_MAGIC):
+            _refuse_downgrade(backup.metadata)
+            yield from unpack_gzip(source)
+        else:
+            raise ArchiveError("The object is neither a Tarkeep archive nor a gzip file.")
     _check_digest(backup.metadata, digest.hexdigest())
+
+
+def _chunks(storage: Storage, backup: BackupInfo) -> Generator[bytes, None, None]:
+    """The whole object. By several requests at once, which halves the time of a restore, where
+    its checksum tells if it was replaced between two of them."""
+    if backup.metadata is None or backup.size <= SPAN:
+        yield from storage.get(backup.key)
+        return
+    # The first header alone comes first: a wrong key is said before anything else is fetched.
+    yield from storage.get(backup.key, 0, HEADER_SIZE)
+    yield from read_spans(storage, backup.key, cut(HEADER_SIZE, backup.size))
 
 
 def _refuse_downgrade(metadata: Metadata | None) -> None:
