@@ -69,7 +69,8 @@ def _clean_up(job: Job, settings: Settings) -> None:
     if job.kind == Kind.RESTORE:
         log.info("Interrupted swap: %s", finish_interrupted(settings.plan.data_dir))
     drivers = open_drivers(settings.plan.instances)
-    for started in restart_recorded(job.effects, drivers):
+    timeout = settings.plan.instances.policy.start_timeout
+    for started in restart_recorded(job.effects, drivers, timeout=timeout):
         log.warning("Started again: %s", started)
     if hooks.left_open(job.effects):
         hooks.after(
