@@ -17,15 +17,15 @@ Span = tuple[int, int]  # [start, end) in bytes, as in `Storage.get`
 
 def read_spans(
     storage: Storage, key: str, spans: Iterable[Span], *, workers: int = WORKERS
-) -> Iterator[bytes]:
-    """The bytes of each span, in the order asked for; fewer where the object ends before.
+) -> Iterator[list[bytes]]:
+    """The chunks of each span, in the order asked for; fewer where the object ends before.
 
     `spans` is drawn from the caller's thread, at most `workers + 1` ahead, and no more spans
     than that are held in memory.
     """
     stopped = threading.Event()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="ranged")
-    coming: deque[Future[bytes]] = deque()
+    coming: deque[Future[list[bytes]]] = deque()
     try:
         for span in spans:
             coming.append(pool.submit(_read, storage, key, span, stopped))
@@ -43,10 +43,10 @@ def cut(start: int, end: int, span: int = SPAN) -> Iterator[Span]:
     return ((at, min(at + span, end)) for at in range(start, end, span))
 
 
-def _read(storage: Storage, key: str, span: Span, stopped: threading.Event) -> bytes:
-    pieces = []
-    for piece in storage.get(key, *span):
+def _read(storage: Storage, key: str, span: Span, stopped: threading.Event) -> list[bytes]:
+    chunks = []
+    for chunk in storage.get(key, *span):
         if stopped.is_set():
             break
-        pieces.append(piece)
-    return b"".join(pieces)
+        chunks.append(chunk)
+    return chunks

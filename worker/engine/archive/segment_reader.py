@@ -93,8 +93,8 @@ class SegmentReader:
                 groups.append(group)
                 yield group[0].offset, group[-1].offset + group[-1].length
 
-        for data in read_spans(self._storage, self._key, spans()):
-            view, group = memoryview(data), groups.popleft()
+        for chunks in read_spans(self._storage, self._key, spans()):
+            view, group = memoryview(b"".join(chunks)), groups.popleft()
             for row in group:
                 at = row.offset - group[0].offset
                 yield row, view[at : at + row.length]
