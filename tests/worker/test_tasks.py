@@ -32,7 +32,7 @@ def test_a_backup_runs_and_its_row_tells_the_story(service_on_s3):
     assert (job.state, job.error_code) == (State.SUCCEEDED, "")
     assert parse_key(service_on_s3.plan, job.backup_key)
     assert set(job.result) == {
-        "size", "dataSize", "files", "bytesSent", "checksum", "encrypted", "pruned",
+        "size", "dataSize", "files", "bytesSent", "checksum", "encrypted", "pruned", "downtime",
     }  # fmt: skip
     assert (job.result["dataSize"], job.result["files"], job.result["pruned"]) == (6, 1, [])
     names = [phase["name"] for phase in job.phases]
