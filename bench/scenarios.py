@@ -70,7 +70,9 @@ class Bench:
                 raise BenchError(f"{path} was fetched differently")
 
         def task(tool: Tool, place: Place) -> Command:
-            return tool.fetch(place, path, place.work / "fetched")
+            target = place.work / "fetched"
+            target.unlink(missing_ok=True)
+            return tool.fetch(place, path, target)
 
         self._scenario(FETCH, tools, task, compare, kept=True)
 
