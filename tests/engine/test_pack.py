@@ -58,6 +58,23 @@ def test_gnu_tar_gives_back_the_folder(folder: Path, tmp_path: Path, level: int)
     assert (out / "text.json").stat().st_ino == (out / "zz-hardlink").stat().st_ino
 
 
+@pytest.mark.parametrize("size", [100, 100_000, 5 * SEGMENT])
+@pytest.mark.parametrize("squeezable", [True, False])
+def test_a_hard_link_comes_behind_the_file_that_it_names(
+    folder: Path, tmp_path: Path, size: int, squeezable: bool
+) -> None:
+    for number in range(3):
+        content = b"x" * size if squeezable else os.urandom(size)
+        (folder / f"{number}-file").write_bytes(content)
+        os.link(folder / f"{number}-file", folder / f"{number}-link")
+    (folder / "text").write_text("compressible neighbours " * 3000)
+    archive = pack_folder(folder, tmp_path / "work", segment_size=SEGMENT)
+    out = extract(archive, tmp_path / "out", ["tar", "xzf", "-"])
+    assert describe(out) == describe(folder)
+    for number in range(3):
+        assert (out / f"{number}-file").samefile(out / f"{number}-link")
+
+
 def test_bsdtar_gives_back_the_folder(folder: Path, tmp_path: Path) -> None:
     if not shutil.which("bsdtar"):
         assert not os.environ.get("CI"), "CI installs bsdtar (libarchive-tools)"

@@ -51,6 +51,7 @@ class Packer:
         self._segment_size = segment_size
         self._folder_id, self._folder_path, self._folder = ROOT, b"", os.dup(root)
         self._linked: dict[tuple[int, int], bytes] = {}
+        self._links: list[tuple[int, bytes]] = []
         self._captured: set[bytes] = set()
         self._checks = SqliteChecks()
 
@@ -60,6 +61,9 @@ class Packer:
         for row in self._index.rows(directories=False):
             self._pack(row)
         self._lanes.flush()
+        # Behind every file, whichever lane it went into: a link must find what it names.
+        for row_id, header in self._links:
+            self._lanes.add(row_id, header)
         for row in self._index.rows(directories=True):
             self._pack_folder(row)
         self._lanes.flush()
@@ -129,7 +133,7 @@ class Packer:
         if first == self._archive_path(row):
             return False
         entry = _entry(row, self._archive_path(row), tarwrite.HARDLINK, link=first)
-        self._lanes.add(row.id, tarwrite.header(entry))
+        self._links.append((row.id, tarwrite.header(entry)))
         return True
 
     def _pack_content(self, row: FileRow, source: SourceFile) -> None:
