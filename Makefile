@@ -7,7 +7,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PIP_INSTALL := $(PIP) install --require-hashes --only-binary :all:
 
-.PHONY: help run install install-dev test check bench format lock clean
+# Tests wait for servers more than they calculate: two processes for each of two cores.
+TESTS_AT_ONCE ?= 4
+
+.PHONY: help run install install-dev test faults soak check audit bench docs format lock messages shots clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -39,29 +42,55 @@ $(BIN)/pip:
 	@$(PYTHON) -m venv $(VENV)
 
 test: install-dev ## the whole test suite, with the servers it needs
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist loadgroup $(ARGS)
 
-check: install-dev ## formatting, lint, types, Django's checks, migrations, API schema
+faults: install-dev ## the fault matrix: its tests, and a table row by row
+	$(BIN)/python -m pytest --rows -q $(ARGS)
+
+soak: install-dev ## hours of random kills and faults, then random sequences (ARGS="--minutes 600")
+	$(BIN)/python -m tests.soak --minutes 60 $(ARGS)
+	$(BIN)/python -m tests.soak.service --minutes 60 $(ARGS)
+	TARKEEP_EXAMPLES=300 $(BIN)/python -m pytest -q --timeout=36000 tests/engine/test_machine.py
+
+check: install-dev ## formatting, lint, types, known faults, Django's checks, migrations, API schema
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python scripts/check_floors.py
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py check --deploy --fail-level WARNING
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
+audit: install-dev ## ask the advisory database about the pinned packages (needs a network)
+	$(BIN)/uvx pip-audit@2.10.1 --strict --require-hashes --disable-pip -r requirements/base.txt
+
 bench: install ## Tarkeep beside restic and tar+pigz+openssl+aws (ARGS="--size 2GiB")
 	$(BIN)/python -m bench $(ARGS)
+
+docs: install-dev ## write docs/commands.md from the programs' own help
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m tests.support.command_page
 
 format: install-dev ## let ruff format and mend the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+	--constraints requirements/floors.txt --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 lock: install-dev ## write requirements/*.txt from *.in (ARGS=--upgrade for newer versions)
 	$(COMPILE) $(ARGS) requirements/base.in -o requirements/base.txt
+	$(COMPILE) -c requirements/base.txt requirements/service.in -o requirements/service.txt
 	$(COMPILE) $(ARGS) requirements/dev.in -o requirements/dev.txt
+
+shots: install-dev ## pictures of the dashboard in each state, into docs/img/
+	$(BIN)/python -m tests.e2e.shots
+
+# Needs GNU gettext. What was translated stays; new texts come in empty and are to be filled in.
+MESSAGES := PYTHONPATH=.. DJANGO_SETTINGS_MODULE=tests.settings ../$(BIN)/django-admin
+messages: install-dev ## collect the dashboard's texts for their translation, and compile it
+	cd backups_app && $(MESSAGES) makemessages -l pt_BR -d django --no-location --no-wrap --no-obsolete
+	cd backups_app && $(MESSAGES) makemessages -l pt_BR -d djangojs --no-location --no-wrap --no-obsolete -i "vendor/*"
+	cd backups_app && $(MESSAGES) compilemessages
 
 clean: ## remove caches and the virtual environment; data, backups and logs stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

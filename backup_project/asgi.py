@@ -15,13 +15,23 @@ warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronou
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402  after Django is set up
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.conf import settings  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
+from backups_app.body_limit import BodyLimit  # noqa: E402
 from backups_app.consumer import JobsConsumer  # noqa: E402
+from backups_app.lifespan import lifespan  # noqa: E402
 from backups_app.origin import SameOrigin  # noqa: E402
+from backups_app.proxies import TrustedProxies  # noqa: E402
+from backups_app.remembered import Remembered  # noqa: E402
 
 # Django's type of `re_path` knows views alone; Channels' routers take applications.
 jobs: Any = re_path(r"^ws/backup/?$", cast(Any, JobsConsumer.as_asgi()))
-application = ProtocolTypeRouter(
-    {"http": http, "websocket": SameOrigin(AuthMiddlewareStack(URLRouter([jobs])))}
+routes = ProtocolTypeRouter(
+    {
+        "http": http,
+        "websocket": SameOrigin(AuthMiddlewareStack(URLRouter([jobs]))),
+        "lifespan": lifespan,
+    }
 )
+application = TrustedProxies(BodyLimit(Remembered(routes)), settings.TRUSTED_PROXIES)

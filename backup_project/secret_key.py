@@ -6,6 +6,8 @@ import os
 import secrets
 from pathlib import Path
 
+from backup_project.private import private_folder
+
 
 def secret_key(given: str, file: Path) -> str:
     """`given` when there is one, else the key in `file`, which is made where it is missing."""
@@ -18,7 +20,7 @@ def secret_key(given: str, file: Path) -> str:
 
 def _create(file: Path) -> None:
     """Several processes may start at once: whoever links first wins, and no one reads half."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(file.parent)
     draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as stream:

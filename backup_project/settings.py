@@ -10,25 +10,33 @@ import dj_database_url
 from redis.connection import parse_url
 
 from backup_project.logs import logging_config
+from backup_project.private import private_file, private_folder
 from backup_project.secret_key import secret_key
-from backup_project.web_settings import read_web_settings
+from backup_project.web_settings import in_effect, read_web_settings
 from worker.engine.settings import read_settings
+from worker.engine.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
-VAR_DIR.mkdir(exist_ok=True)
+private_folder(VAR_DIR)
 
 _web = read_web_settings(BASE_DIR)
-_read = read_settings(base_dir=BASE_DIR)
-TARKEEP = dataclasses.replace(_read, problems=_read.problems + _web.problems)
+# As read last, without what concerns the web part alone: `backups_app.current` reads it anew.
+TARKEEP_READ = read_settings(base_dir=BASE_DIR)
+WEB_PROBLEMS = _web.problems
+TARKEEP = dataclasses.replace(TARKEEP_READ, problems=TARKEEP_READ.problems + WEB_PROBLEMS)
+
+SETTINGS_IN_EFFECT = in_effect(BASE_DIR)
 
 DEBUG = False
 SECRET_KEY = secret_key(TARKEEP.secret_key, VAR_DIR / "django-secret-key")
 ALLOWED_HOSTS = list(_web.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = list(_web.trusted_origins)
+TRUSTED_PROXIES = _web.trusted_proxies
+API_RATE = _web.api_rate
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "backups_app.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -37,13 +45,17 @@ INSTALLED_APPS = [
     "channels",
     "rest_framework",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "backups_app",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "backups_app.headers.SecurityHeaders",
+    "backups_app.proxies.NoteUnnamed",
+    "backups_app.compressed.CompressedStatic",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "backups_app.languages.PageLanguage",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -61,16 +73,28 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
             ]
         },
     }
 ]
 
 
+# A server that is gone without a word would be waited for by a quarter of an hour and more.
+# (PostgreSQL, "Parameter Key Words"; seconds, and milliseconds for the last.)
+_GIVE_UP_SILENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+
+
 def _database(url: str) -> dict[str, Any]:
     database: dict[str, Any] = dict(dj_database_url.parse(url))
     if database["ENGINE"].endswith("sqlite3"):
-        Path(database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+        private_file(Path(database["NAME"]))
         # Measured: without these three, eight processes that claim jobs get
         # "database is locked"; with them none does.
         database["OPTIONS"] = {
@@ -79,7 +103,7 @@ def _database(url: str) -> dict[str, Any]:
             "init_command": "PRAGMA journal_mode=WAL;",
         }
     else:
-        database["OPTIONS"] = {"connect_timeout": 5, **database.get("OPTIONS", {})}
+        database["OPTIONS"] = {**_GIVE_UP_SILENCE, **database.get("OPTIONS", {})}
     return database
 
 
@@ -114,20 +138,27 @@ REST_FRAMEWORK = {
         "backups_app.api.auth.BearerToken",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["backups_app.api.permissions.Declared"],
+    "DEFAULT_THROTTLE_CLASSES": ["backups_app.api.throttles.PerCaller"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["backups_app.api.parsers.BoundedJSON"],
+    "DEFAULT_SCHEMA_CLASS": "backups_app.api.autoschema.Schema",
     "EXCEPTION_HANDLER": "backups_app.api.errors.answer",
+    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Tarkeep",
     "DESCRIPTION": "Backs up a data folder to an S3-compatible bucket, and brings it back.",
-    "VERSION": "0.1.0",
+    "VERSION": VERSION,
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "backups_app.api.described.complete",
+    ],
     "ENUM_NAME_OVERRIDES": {
+        "FindingLevel": "worker.engine.doctor.finding.LEVELS",
+        "VerdictLevel": "backups_app.verdict.LEVELS",
         "JobState": "backups_app.states.State",
         "JobKind": "backups_app.models.job.Kind",
         "JobTrigger": "backups_app.models.job.Trigger",
@@ -135,6 +166,8 @@ SPECTACULAR_SETTINGS = {
 }
 
 LANGUAGE_CODE = "en-gb"
+LANGUAGES = [("en-gb", "English"), ("pt-br", "Português")]
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
@@ -142,11 +175,20 @@ STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 << 20  # as in backups_app.api.parsers
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# What `check --deploy` asks for and `backups_app.headers` does by what a request came by: HTTPS
+# behind a trusted proxy, or plain HTTP on 127.0.0.1, where these settings would lock people out.
+SILENCED_SYSTEM_CHECKS = [
+    "security.W004",  # Strict-Transport-Security
+    "security.W008",  # a redirect to HTTPS: the proxy's
+    "security.W012",  # Secure on the session's cookie
+    "security.W016",  # Secure on the CSRF cookie
+]
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 
-LOGGING = logging_config(TARKEEP.logs_path / "app.log")
+LOGGING = logging_config(TARKEEP.logs_path / "app.log", style=TARKEEP.log_format)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 
 from backups_app.api.serialisers import job_json
 from backups_app.breaker import Breaker
+from backups_app.crowd import GROUP
 from backups_app.models import Job
 
-GROUP: Final = "jobs"
 TIMEOUT: Final = 1.0
 
 breaker = Breaker("Publishing progress")
@@ -27,10 +28,19 @@ def announce(job_id: UUID) -> None:
 
 
 def publish(job_id: UUID) -> bool:
-    """Publish the job, whole, as it is now. False when nobody could be told."""
-    job = Job.objects.get(pk=job_id)
-    message = {"type": "job.changed", "job": job_json(job)}
-    return breaker.call(partial(async_to_sync(_send), message))
+    """Publish the job, whole, as it is now. False when nobody could be told; raises nothing."""
+    return breaker.call(partial(_publish, job_id))
+
+
+def _publish(job_id: UUID) -> None:
+    try:
+        told = {"type": "job", "job": job_json(Job.objects.get(pk=job_id))}
+    except DatabaseError:
+        connection.close_if_unusable_or_obsolete()  # whoever publishes goes on with a good one
+        raise
+    # As text, made once: a thousand listeners need not make it a thousand times.
+    text = json.dumps(told)
+    async_to_sync(_send)({"type": "job.changed", "id": str(job_id), "text": text})
 
 
 async def _send(message: dict[str, Any]) -> None:

@@ -25,6 +25,9 @@ POLICY: Final = "; ".join(
 PERMISSIONS: Final = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
+HSTS: Final = "max-age=31536000"
+
+
 class SecurityHeaders:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -35,4 +38,12 @@ class SecurityHeaders:
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         if request.path.startswith("/api/"):
             response.headers.setdefault("Cache-Control", "no-store")
+        if request.is_secure():
+            self._secure(response)
         return response
+
+    def _secure(self, response: HttpResponseBase) -> None:
+        """By what the request came by, not by a setting that one forgets with the proxy."""
+        response.headers.setdefault("Strict-Transport-Security", HSTS)
+        for cookie in response.cookies.values():
+            cookie["secure"] = True

@@ -22,12 +22,17 @@ class SameOrigin:
         self.inner = inner
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> Any:
-        allowed = is_allowed(_header(scope, b"host"), _header(scope, b"origin"))
-        application: Any = self.inner if allowed else WebsocketDenier()
+        application: Any = self.inner if lets_in(scope) else WebsocketDenier()
         return await application(scope, receive, send)
 
 
-def is_allowed(host: str, origin: str) -> bool:
+def lets_in(scope: dict[str, Any]) -> bool:
+    """Said twice it is a trick: who reads the first and who reads the last see two pages."""
+    hosts, origins = _headers(scope, b"host"), _headers(scope, b"origin")
+    return len(hosts) == 1 and len(origins) <= 1 and is_allowed(hosts[0], *origins)
+
+
+def is_allowed(host: str, origin: str = "") -> bool:
     """Whether `origin` is a page of `host`, which must be one of ours, or a trusted origin."""
     if not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS):
         return False
@@ -45,6 +50,5 @@ def _matches(origin: str, trusted: str) -> bool:
     return ours.scheme == theirs.scheme and is_same_domain(theirs.netloc, pattern)
 
 
-def _header(scope: dict[str, Any], name: bytes) -> str:
-    values = [value for key, value in scope["headers"] if key == name]
-    return values[0].decode("latin-1") if len(values) == 1 else ""
+def _headers(scope: dict[str, Any], name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_required
+from typing import Any
+
+from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
+
+from backups_app import roles
+from backups_app.modules import SHEETS, first_load
+from backups_app.signing_in import RECENT, SIGNED_IN_AT
 
 
 @require_safe
@@ -14,7 +20,30 @@ from django.views.decorators.http import require_safe
 @ensure_csrf_cookie
 def dashboard(request: HttpRequest) -> HttpResponse:
     """The page fetches all it shows from the API; it needs the CSRF cookie to send forms."""
-    return render(request, "backups_app/dashboard.html")
+    may = [name.partition(".")[2] for name in roles.ABOUT if request.user.has_perm(name)]
+    signed_in_at = request.session.get(SIGNED_IN_AT, 0)
+    context: dict[str, Any] = {
+        "may": " ".join(may),
+        "recent_until": (signed_in_at + RECENT) * 1000,
+        "sheets": SHEETS,
+        "modules": first_load(),
+    }
+    return render(request, "backups_app/dashboard.html", context)
+
+
+@require_safe
+@login_required
+@permission_required(roles.VIEW, raise_exception=True)
+@ensure_csrf_cookie
+def api_docs(request: HttpRequest) -> HttpResponse:
+    """Swagger UI, from files of our own."""
+    return render(request, "backups_app/api_docs.html")
+
+
+@require_safe
+@login_required
+def password_changed(request: HttpRequest) -> HttpResponse:
+    return render(request, "registration/password.html", {"changed": True})
 
 
 @require_safe

@@ -19,14 +19,19 @@ from bench.peers.pipe import Pipe
 from bench.peers.restic import Restic
 from bench.peers.tarkeep import Tarkeep
 from bench.results import Results
-from bench.scenarios import Bench
-from bench.servers import s3_server
+from bench.scenarios import STOPPED, Bench
+from bench.servers import SERVERS
 from bench.sizes import MIB, parse_size, show_size
 from bench.table import table
 from bench.targets import verdicts
 
 _ROOT = Path(__file__).resolve().parents[1]
-_SCENARIOS = ("backup", "restore", "fetch", "small")
+_PEERS: dict[str, Callable[[], Tool]] = {"restic": Restic, "pipe": Pipe}
+_ABOUT = {
+    "seaweed": "SeaweedFS, on the same cores",
+    "lean": "bench.lean, which only keeps bytes, as if it ran on a machine of its own",
+}
+_SCENARIOS = ("backup", "stopped", "restore", "fetch", "small")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,26 +41,31 @@ def main(argv: Sequence[str] | None = None) -> None:
     _show(results)
     _keep(results, given.results)
     if given.docs:
-        docs.write(results, _ROOT / "docs")
+        docs.write(results, _ROOT / "docs", given.server)
 
 
 def measure(given: argparse.Namespace) -> Results:
     """All scenarios asked for, one after another against one server."""
-    level6, level1, others = Tarkeep(6), Tarkeep(1), [Restic(), Pipe()]
-    results = Results(_facts(given, [level6, *others]))
+    tools: list[Tool] = [Tarkeep(6), *(_PEERS[name]() for name in given.peers)]
+    results = Results(_facts(given, tools))
     with (
         tempfile.TemporaryDirectory(dir=given.work, prefix="run-") as folder,
-        s3_server(Path(folder, "s3")) as server,
+        SERVERS[given.server](Path(folder, "s3")) as server,
     ):
         bench = Bench(server, Path(folder), results, _say, given.repeat)
-        _run(bench, given, [level6, level1, *others], [level6, *others])
+        _run(bench, given, tools)
     return results
 
 
-def _run(bench: Bench, given: argparse.Namespace, levels: list[Tool], tools: list[Tool]) -> None:
+def _run(bench: Bench, given: argparse.Namespace, tools: list[Tool]) -> None:
     if set(given.only) - {"small"}:
         data = _data(given, f"chat-{given.size // MIB}M", generate.chat, given.size)
-        bench.first_backup(levels, data)
+        if "backup" in given.only:
+            bench.first_backup([tools[0], Tarkeep(1), *tools[1:]], data)
+        else:
+            bench.first_backup(tools, data, timed=False)
+        if "stopped" in given.only:
+            bench.first_backup([Tarkeep(6, stopping=True)], data, STOPPED)
         if "restore" in given.only:
             bench.restore(tools, data)
         if "fetch" in given.only:
@@ -75,6 +85,7 @@ def _data(
 def _facts(given: argparse.Namespace, tools: list[Tool]) -> dict[str, str]:
     asked = {
         "data": f"{show_size(given.size)} of a chat gateway; {given.files} small files",
+        "server": _ABOUT[given.server],
         "runs": f"{given.repeat} for each tool, in turns",
     }
     return {**asked, **facts(tools)}
@@ -103,6 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeat", type=int, default=3, help="timed runs for each tool")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=_SCENARIOS, default=_SCENARIOS)
+    parser.add_argument("--peers", nargs="*", choices=_PEERS, default=list(_PEERS))
+    parser.add_argument("--server", choices=SERVERS, default="seaweed", help="lean: does no work")
     parser.add_argument("--work", type=Path, default=_ROOT / "var" / "bench", help="needs space")
     parser.add_argument("--results", type=Path, default=_ROOT / "bench" / "results")
     parser.add_argument("--docs", action="store_true", help="renew docs/benchmarks.md as well")

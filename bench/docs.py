@@ -10,17 +10,15 @@ from bench.results import Results
 from bench.table import table
 from bench.targets import verdicts
 
-_BETWEEN = re.compile(r"(<!-- results -->\n).*(<!-- end of results -->)", re.DOTALL)
+_BETWEEN = r"(<!-- results: %s -->\n).*?(<!-- end of results -->)"
 
 
-def write(results: Results, docs: Path) -> None:
-    """Renew the part of benchmarks.md between its two marks, and the plot."""
+def write(results: Results, docs: Path, server: str) -> None:
+    """Renew the part of benchmarks.md between the two marks for that server, and its plot."""
     (docs / "img").mkdir(exist_ok=True)
-    (docs / "img" / "benchmarks.svg").write_text(plot(results))
-    page = docs / "benchmarks.md"
-    page.write_text(
-        _BETWEEN.sub(lambda found: found[1] + _text(results) + found[2], page.read_text())
-    )
+    (docs / "img" / f"benchmarks-{server}.svg").write_text(plot(results))
+    page, marks = docs / "benchmarks.md", re.compile(_BETWEEN % server, re.DOTALL)
+    page.write_text(marks.sub(lambda found: found[1] + _text(results) + found[2], page.read_text()))
 
 
 def _text(results: Results) -> str:

@@ -31,11 +31,17 @@ class Command:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds by the clock, seconds of CPU (user and system), peak bytes of memory if sampled."""
+    """Seconds by the clock, seconds of CPU (user and system), peak bytes of memory if sampled.
+
+    `server`: seconds of CPU that the S3 server took meanwhile, on the same cores. `downtime`:
+    seconds of the run that instances were stopped for.
+    """
 
     wall: float
     cpu: float
     peak: int = 0
+    server: float = 0.0
+    downtime: float = 0.0
 
 
 def run(command: Command, log: Path, *, sample: bool = False) -> Cost:

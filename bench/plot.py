@@ -19,7 +19,7 @@ _STYLE = (
 def plot(results: Results) -> str:
     """An SVG image; scenarios below each other, each with a scale of its own."""
     body = list(_body(results))
-    height = sum(_height(results, scenario) for scenario in results.scenarios())
+    height = sum(_height(results, scenario) for scenario in _scenarios(results))
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
         f'aria-label="Wall times, shorter is better"><style>{_STYLE}</style>'
@@ -27,8 +27,12 @@ def plot(results: Results) -> str:
     return "\n".join([head, *body, "</svg>", ""])
 
 
+def _scenarios(results: Results) -> list[str]:
+    return [scenario for scenario in results.scenarios() if _measured(results, scenario)]
+
+
 def _measured(results: Results, scenario: str) -> list[Row]:
-    return [row for row in results.of(scenario) if not row.skipped]
+    return [row for row in results.of(scenario) if row.costs]
 
 
 def _height(results: Results, scenario: str) -> int:
@@ -37,7 +41,7 @@ def _height(results: Results, scenario: str) -> int:
 
 def _body(results: Results) -> Iterator[str]:
     top = 0
-    for scenario in results.scenarios():
+    for scenario in _scenarios(results):
         title = escape(f"{scenario[0].upper()}{scenario[1:]}: seconds, shorter is better")
         yield f'<text class="t" x="0" y="{top + 20}">{title}</text>'
         rows = _measured(results, scenario)

@@ -35,6 +35,15 @@ class Row:
     def cpu(self) -> float:
         return median(cost.cpu for cost in self.costs)
 
+    @property
+    def server(self) -> float:
+        return median(cost.server for cost in self.costs)
+
+    @property
+    def downtime(self) -> float:
+        """Of the wall time, the part that instances were stopped for; 0 when none was."""
+        return median(cost.downtime / cost.wall for cost in self.costs)
+
     def ratio(self, other: Row) -> float:
         """Our wall time to the other's: the median over pairs of runs of the same round."""
         pairs = zip(self.costs, other.costs, strict=True)
@@ -42,7 +51,10 @@ class Row:
 
     def as_dict(self) -> dict[str, Any]:
         facts = {name: value for name, value in vars(self).items() if name != "costs"}
-        facts["runs"] = [{"wall": cost.wall, "cpu": cost.cpu} for cost in self.costs]
+        facts["runs"] = [
+            {"wall": cost.wall, "cpu": cost.cpu, "server": cost.server, "downtime": cost.downtime}
+            for cost in self.costs
+        ]
         return facts
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,9 @@ from bench.servers import S3Server
 from bench.sizes import KIB
 
 FIRST, RESTORE, FETCH, SMALL = "first backup", "restore", "one file", "many small files"
+STOPPED = "instances stopped"
 _WANTED_FILE = 100 * KIB
+_SETTLE = 6  # seconds; ext4 goes slowly through inodes deleted in the last five (its RECENTCY_MIN)
 
 Task = Callable[[Tool, Place], Command]
 After = Callable[[Row, Place], None]
@@ -41,14 +44,19 @@ class Bench:
     _kept: dict[str, Place] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def first_backup(self, tools: list[Tool], data: Path, scenario: str = FIRST) -> None:
+    def first_backup(
+        self, tools: list[Tool], data: Path, scenario: str = FIRST, *, timed: bool = True
+    ) -> None:
         """Into a fresh bucket each time. The watched run's is kept for what comes next."""
 
         def stored(row: Row, place: Place) -> None:
             row.stored = self.server.stored(place.bucket)
             self._kept[row.tool] = place
 
-        self._scenario(scenario, tools, lambda tool, place: tool.backup(place, data), stored)
+        repeat = self.repeat if timed else 0
+        self._scenario(
+            scenario, tools, lambda tool, place: tool.backup(place, data), stored, repeat=repeat
+        )
 
     def small_files(self, tools: list[Tool], data: Path) -> None:
         self.first_backup(tools, data, SMALL)
@@ -77,7 +85,14 @@ class Bench:
         self._scenario(FETCH, tools, task, compare, kept=True)
 
     def _scenario(
-        self, name: str, tools: list[Tool], task: Task, after: After, *, kept: bool = False
+        self,
+        name: str,
+        tools: list[Tool],
+        task: Task,
+        after: After,
+        *,
+        kept: bool = False,
+        repeat: int | None = None,
     ) -> None:
         able: list[tuple[Tool, Row]] = []
         for tool in tools:
@@ -88,7 +103,7 @@ class Bench:
         for tool, row in able:
             self.say(f"{name}: {tool.name}, watched")
             self._watched(tool, row, task, after, kept=kept)
-        for number in range(self.repeat):
+        for number in range(self.repeat if repeat is None else repeat):
             for tool, row in able if number % 2 == 0 else reversed(able):
                 self._timed(tool, row, task, kept=kept)
 
@@ -108,7 +123,11 @@ class Bench:
         with self._place(tool, kept=kept) as place:
             command = task(tool, place)
             os.sync()  # what the run before left unwritten is not ours to wait for
-            row.costs.append(self._run(command))
+            time.sleep(_SETTLE)
+            before = self.server.cpu()
+            cost = self._run(command)
+            cpu, down = self.server.cpu() - before, self.server.downtime(place.bucket)
+            row.costs.append(replace(cost, server=cpu, downtime=down))
         self.say(f"{row.scenario}: {tool.name}, {row.costs[-1].wall:.2f} s")
 
     @contextmanager

@@ -7,8 +7,8 @@ from bench.sizes import MIB
 from bench.targets import OURS
 
 _HEAD = (
-    "task", "tool", "wall s (range)", "CPU s", "peak MiB", "sent MiB", "received MiB", "requests",
-    "stored MiB", f"time of {OURS} by this",
+    "task", "tool", "wall s (range)", "CPU s", "server CPU s", "peak MiB", "sent MiB",
+    "received MiB", "requests", "stored MiB", f"time of {OURS} by this",
 )  # fmt: skip
 
 
@@ -31,19 +31,26 @@ def _joined(cells: tuple[str, ...], widths: list[int]) -> str:
 def _cells(results: Results, row: Row) -> tuple[str, ...]:
     if row.skipped:
         return (row.scenario, row.tool, f"not installed: {row.skipped}", *[""] * (len(_HEAD) - 3))
-    walls = [cost.wall for cost in row.costs]
-    spread = f" ({min(walls):.2f}-{max(walls):.2f})" if len(walls) > 1 else ""
     sizes = (row.peak, row.sent, row.received)
     return (
-        row.scenario, row.tool, f"{row.wall:.2f}{spread}", f"{row.cpu:.2f}",
+        row.scenario, row.tool, *_times(row),
         *(_mib(size) for size in sizes), str(row.requests), _mib(row.stored) if row.stored else "",
         _ratio(results, row),
     )  # fmt: skip
 
 
+def _times(row: Row) -> tuple[str, str, str]:
+    """Wall time with its range, the tool's CPU, the server's; nothing where it was not timed."""
+    if not row.costs:
+        return "not timed", "", ""
+    walls = [cost.wall for cost in row.costs]
+    spread = f" ({min(walls):.2f}-{max(walls):.2f})" if len(walls) > 1 else ""
+    return f"{row.wall:.2f}{spread}", f"{row.cpu:.2f}", f"{row.server:.2f}"
+
+
 def _ratio(results: Results, row: Row) -> str:
     ours = results.find(row.scenario, OURS)
-    return "" if ours is None or ours is row else f"{ours.ratio(row):.2f}"
+    return "" if ours is None or ours is row or not row.costs else f"{ours.ratio(row):.2f}"
 
 
 def _mib(size: int) -> str:

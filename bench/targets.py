@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.results import Results
-from bench.scenarios import FETCH, FIRST, RESTORE, SMALL
+from bench.scenarios import FETCH, FIRST, RESTORE, SMALL, STOPPED
 from bench.sizes import MIB
 
 OURS, FAST = "Tarkeep, level 6", "Tarkeep, level 1"
@@ -29,6 +29,7 @@ WALL = (
 )
 PEAK = 200 * MIB
 FETCHED = 16 * MIB
+DOWN = 0.5  # of a first backup's wall time
 
 
 def verdicts(results: Results) -> list[str]:
@@ -39,6 +40,8 @@ def verdicts(results: Results) -> list[str]:
             lines.append(
                 _line(f"{row.scenario}, {row.tool}: peak memory", row.peak / MIB, PEAK / MIB, "MiB")
             )
+    if (row := results.find(STOPPED, OURS)) and row.costs:
+        lines.append(_line(f"{STOPPED}, {OURS}: downtime by wall time", row.downtime, DOWN, ""))
     if row := results.find(FETCH, OURS):
         moved = (row.sent + row.received) / MIB
         lines.append(_line(f"{FETCH}: moved, index included", moved, FETCHED / MIB, "MiB"))
@@ -48,7 +51,7 @@ def verdicts(results: Results) -> list[str]:
 def _wall(results: Results, target: WallTarget) -> str:
     ours = results.find(target.scenario, target.ours)
     peer = results.find(target.scenario, target.peer)
-    if ours is None or peer is None:
+    if ours is None or peer is None or not ours.costs or not peer.costs:
         return ""
     what = f"{target.scenario}, {target.ours}: wall time by {target.peer}'s"
     return _line(what, ours.ratio(peer), target.at_most, "")

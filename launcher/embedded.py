@@ -15,14 +15,8 @@ from launcher.seaweed import RunningS3, start_seaweed
 from launcher.server import ServerProcess
 from launcher.valkey import start_valkey
 from worker.engine.environment import Environment
-from worker.engine.settings import (
-    ACCESS_KEY,
-    BUCKET,
-    EMBEDDED_S3,
-    ENDPOINT,
-    REDIS_URL,
-    SECRET_KEY,
-)
+from worker.engine.settings import EMBEDDED_S3, REDIS_URL
+from worker.engine.storage.variables import ACCESS_KEY, BUCKET, ENDPOINT, SECRET_KEY
 
 
 @dataclass

@@ -12,6 +12,8 @@ from launcher.seaweed import RunningS3, start_seaweed
 from tests.support.s3client import s3_client
 from worker.engine.config import StorageConfig
 
+pytest_plugins = ["tests.support.row_report"]
+
 
 def pytest_report_header() -> list[str]:
     from tests import settings

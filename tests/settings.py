@@ -39,3 +39,8 @@ _sqlite = DATABASES["default"]["ENGINE"].endswith("sqlite3")
 _name = str(SCRATCH / "test.sqlite3") if _sqlite else f"test_tarkeep_{os.getpid()}"
 DATABASES["default"]["TEST"] = {"NAME": _name}
 TEST_DATABASE_NAME = _name
+VAR_DIR = SCRATCH / "var"
+VAR_DIR.mkdir(exist_ok=True)
+
+# Slow hashes are right for passwords, and wrong for hundreds of accounts that live for one test.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

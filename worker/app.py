@@ -10,14 +10,22 @@ import os
 from typing import Any, Final
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import celeryd_after_setup, setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_project.settings")
 
 from django.conf import settings
 
-JOBS: Final = "backup"
-CONTROL: Final = "control"
+HOST: Final = settings.TARKEEP.host
+
+
+def queue_of(kind: str, host: str) -> str:
+    """Each machine has queues of its own: jobs go where the data is."""
+    return f"{kind}.{host}"
+
+
+JOBS: Final = queue_of("backup", HOST)
+CONTROL: Final = queue_of("control", HOST)
 
 # Without socket_timeout a worker whose connection is half open waits for ever and never runs
 # its own health check. The visibility timeout is longer than any reservation: with prefetch
@@ -27,7 +35,7 @@ TRANSPORT: Final = {
     "socket_timeout": 5,
     "socket_connect_timeout": 3,
     "socket_keepalive": True,
-    "health_check_interval": 25,
+    "health_check_interval": 10,  # a connection that is silent for twice as long is dropped
 }
 
 
@@ -62,13 +70,29 @@ app.conf.update(
     worker_max_tasks_per_child=20,
     worker_send_task_events=False,
     timezone="UTC",
+    beat_scheduler="worker.ticking:Scheduler",
+    beat_max_loop_interval=15,
     beat_schedule={
         "schedule": tick("schedule_tick", 15),
         "dispatch": tick("dispatch_tick", 15),
-        "reaper": tick("reaper_tick", 30),
+        "reaper": tick("reaper_tick", 15),
+        "janitor": tick("janitor_tick", 3600),
+        "copies": tick("copies_tick", 3600),
+        "notices": tick("notices_tick", 3600),
+        "bucket": tick("bucket_tick", 3600),
     },
     beat_schedule_filename=str(settings.VAR_DIR / "celerybeat-schedule"),
 )
+
+
+@celeryd_after_setup.connect
+def take_own_queues(instance: Any, **_: Any) -> None:
+    """`-Q backup` and `-Q control` mean those of this machine: commands are alike everywhere."""
+    queues = instance.app.amqp.queues
+    for kind in ("backup", "control"):
+        if kind in queues.consume_from:
+            queues.deselect(kind)
+            queues.select_add(queue_of(kind, HOST))
 
 
 @setup_logging.connect

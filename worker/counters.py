@@ -12,7 +12,7 @@ from threading import Lock
 from time import monotonic
 from typing import Any, Final
 
-from worker.engine.progress import SourceWarning
+from worker.engine.progress import TROUBLE, WORRYING, SourceWarning
 
 KEPT_WARNINGS: Final = 100
 SMOOTHING: Final = 0.3
@@ -36,7 +36,8 @@ class Counters:
     version: int = 0
     moved: float = field(default_factory=monotonic)
     _phases: list[_Phase] = field(default_factory=list)
-    _warnings: list[dict[str, str]] = field(default_factory=list)
+    _worrying: list[dict[str, str]] = field(default_factory=list)
+    _others: list[dict[str, str]] = field(default_factory=list)
     _counts: dict[str, int] = field(default_factory=dict)
     _measured: bool = False
     _rate: float = 0.0
@@ -63,14 +64,20 @@ class Counters:
     def advance(self, *, files: int, bytes: int, sent: int) -> None:
         with self._lock:
             for name, more in (("files_done", files), ("bytes_done", bytes), ("bytes_sent", sent)):
-                self._counts[name] = self._counts.get(name, 0) + more
+                self._count(name, more)
             self._touch()
+
+    def pulse(self) -> None:
+        """A sign of life that nobody needs to see: it costs no write."""
+        self.moved = monotonic()
 
     def warn(self, warning: SourceWarning) -> None:
         with self._lock:
-            self._counts["warning_count"] = self._counts.get("warning_count", 0) + 1
-            if len(self._warnings) < KEPT_WARNINGS:
-                self._warnings.append(warning.as_dict())
+            self._count("warning_count", 1)
+            self._count("trouble_count", int(warning.code in TROUBLE))
+            kept = self._worrying if warning.code in WORRYING else self._others
+            if len(kept) < KEPT_WARNINGS:
+                kept.append(warning.as_dict())
             self._touch()
 
     def fields(self, *, ended: bool = False) -> dict[str, Any]:
@@ -81,13 +88,16 @@ class Counters:
             return {
                 "phase": self._phases[-1].name if self._phases else "",
                 "phases": [phase.as_dict() for phase in self._phases],
-                "warnings": list(self._warnings),
+                "warnings": [*self._worrying, *self._others][:KEPT_WARNINGS],
                 "bytes_per_second": 0 if ended else self._speed(),
                 **self._counts,
             }
 
     def idle_seconds(self) -> float:
         return monotonic() - self.moved
+
+    def _count(self, name: str, more: int) -> None:
+        self._counts[name] = self._counts.get(name, 0) + more
 
     def _touch(self) -> None:
         self.version += 1

@@ -1,77 +1,83 @@
-"""The worker's main process says that it lives, and passes SIGTERM on as the wish to drain.
+"""Celery's processes say that they live, and a worker passes SIGTERM on as the wish to drain.
 
-One that runs jobs also looks into the database for jobs that wait, so that a lost hint only
-delays, even with beat and the control worker gone.
+A worker that runs jobs also looks into the database for jobs that wait, so that a lost hint only
+delays, even with beat and the control worker gone, and for jobs whose process has died. A control
+worker starts what dead runs have left stopped, even with beat and Redis gone.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-from threading import Event, Lock, Thread
-from typing import Any, Final
+from functools import partial
+from threading import Event
+from typing import Any
 
-from celery.signals import worker_ready, worker_shutting_down
-from django.db import DatabaseError, connection
+from celery.signals import beat_init, celeryd_after_setup, worker_ready, worker_shutting_down
+from django.conf import settings
 
-from backups_app.models import WorkerSeen
-from worker import dispatch, drain
-from worker.app import JOBS
+from backups_app import doctoring, hosts, plans
+from backups_app.models import Part
+from backups_app.watcher import Watcher, own_name
+from worker import dispatch, drain, losing, reaper, ticking
+from worker.app import CONTROL, JOBS
 
-log = logging.getLogger(__name__)
+_QUEUES = {JOBS: Part.WORKER, CONTROL: Part.CONTROL}
+_watchers: list[Watcher] = []
+_ready = Event()
 
-EVERY: Final = 15.0
 
-# SQLite must not be open in a process while it forks: the child would inherit a notion of
-# locks that it does not hold. So forks of the pool wait while the thread below is connected.
-_connected = Lock()
-os.register_at_fork(
-    before=_connected.acquire,
-    after_in_parent=_connected.release,
-    after_in_child=_connected.release,
-)
-_over = Event()
+@celeryd_after_setup.connect
+def begin(sender: str, instance: Any, **_: Any) -> None:
+    """Start this worker's pulse, before it has reached Redis: what it looks after cannot wait."""
+    queues = instance.app.amqp.queues.consume_from
+    parts = [part for queue, part in _QUEUES.items() if queue in queues]
+    _start(Watcher(sender, partial(_alive, parts), partial(_look_after, parts)))
 
 
 @worker_ready.connect
-def begin(sender: Any, **_: Any) -> None:
-    """Start the thread that marks this worker as alive."""
-    runs_jobs = JOBS in sender.app.amqp.queues.consume_from
-    Thread(target=_work, args=(sender.hostname, runs_jobs), daemon=True).start()
+def mark_ready(**_: Any) -> None:
+    """From now on it counts as alive."""
+    _ready.set()
+    for watcher in _watchers:
+        watcher.hurry()
+
+
+def _alive(parts: list[Part]) -> list[Part]:
+    """Control is alive while the schedule is looked at: its loop may hang, or nothing reach it.
+
+    Other machines' control has no schedule, and must be seen to be told anything at all.
+    """
+    if not _ready.is_set():
+        return []
+    if not hosts.is_home(settings.TARKEEP):
+        return parts
+    return [part for part in parts if part != Part.CONTROL or ticking.CONTROL.is_fresh()]
+
+
+def _look_after(parts: list[Part]) -> None:
+    if Part.CONTROL in parts:
+        reaper.rescue(settings.TARKEEP)
+    if Part.WORKER in parts and hosts.holds(settings.TARKEEP):
+        losing.lose_dead(settings.TARKEEP.host)
+        dispatch.resend()
+        for plan in plans.served():
+            doctoring.take_up(plan.plan.plan)
+
+
+@beat_init.connect
+def begin_beat(**_: Any) -> None:
+    """Beat is alive while it ticks: one that hangs in its connection to Redis is not."""
+    ticks = ticking.BEAT.is_fresh
+    _start(Watcher(own_name(Part.BEAT), lambda: [Part.BEAT] if ticks() else []))
 
 
 @worker_shutting_down.connect
 def end(**_: Any) -> None:
     """SIGTERM or SIGINT: running jobs stop at their next segment."""
     drain.request()
-    _over.set()
+    for watcher in _watchers:
+        watcher.stop()
 
 
-def beat(name: str, *, runs_jobs: bool) -> None:
-    """Mark the worker as alive, and leave no connection open. Never raises for the database."""
-    with _connected:
-        try:
-            WorkerSeen.objects.mark(name, runs_jobs=runs_jobs)
-            if runs_jobs:
-                dispatch.resend()
-        except DatabaseError as error:
-            log.warning("The worker could not be marked as alive: %s", type(error).__name__)
-        finally:
-            connection.close()
-
-
-def _work(name: str, runs_jobs: bool) -> None:
-    while not _over.is_set():
-        beat(name, runs_jobs=runs_jobs)
-        _over.wait(EVERY)
-    with _connected:
-        _forget(name)
-
-
-def _forget(name: str) -> None:
-    try:
-        WorkerSeen.objects.filter(name=name).delete()
-    except DatabaseError:
-        log.info("The worker leaves without saying so")
-    finally:
-        connection.close()
+def _start(watcher: Watcher) -> None:
+    _watchers.append(watcher)
+    watcher.start()

@@ -1,4 +1,4 @@
-"""`Authorization: Bearer BACKUP_API_TOKEN`: one fixed token with all rights, for scripts."""
+"""`Authorization: Bearer …`: the fixed BACKUP_API_TOKEN, or a token that an administrator made."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from backups_app.audit import address_of
+from backups_app.models import ApiToken
+
 
 class TokenHolder(AnonymousUser):
-    """Whoever knows the token. No row in the database stands behind it."""
+    """Whoever knows a token. Without a row (BACKUP_API_TOKEN) it may do everything."""
+
+    def __init__(self, token: ApiToken | None = None) -> None:
+        super().__init__()
+        self.token = token
 
     @property
     def is_authenticated(self) -> Any:
@@ -25,26 +32,47 @@ class TokenHolder(AnonymousUser):
         return False
 
     def get_username(self) -> str:
-        return "API token"
+        return str(self.token) if self.token else "API token"
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        return self.token.may(perm) if self.token else True
 
     def __str__(self) -> str:
         return self.get_username()
 
 
-def token_is_right(given: str) -> bool:
+def holder_of(given: str, address: str) -> TokenHolder | None:
+    """Who holds that token, used from that address; None: it is wrong, revoked or expired."""
+    if _is_fixed_one(given):
+        return TokenHolder()
+    token = ApiToken.objects.of(given)
+    if token is None:
+        return None
+    token.seen(address)
+    return TokenHolder(token)
+
+
+def _is_fixed_one(given: str) -> bool:
     """Compared in constant time; never right when no token is configured."""
     expected: str = settings.TARKEEP.api_token
     return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())
 
 
+def bearer(header: str) -> str | None:
+    """The token in an Authorization header; None for other schemes, and for none."""
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
 class BearerToken(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[TokenHolder, None] | None:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
+        token = bearer(request.headers.get("Authorization", ""))
+        if token is None:
             return None
-        if not token_is_right(token.strip()):
-            raise AuthenticationFailed("The bearer token is wrong.")
-        return TokenHolder(), None
+        holder = holder_of(token, address_of(request._request))
+        if holder is None:
+            raise AuthenticationFailed("The bearer token is wrong, revoked or expired.")
+        return holder, None
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="Tarkeep"'

@@ -1,15 +1,16 @@
-"""The JSON of the API: camelCase outside, our names inside. docs/api.md explains each field."""
+"""The JSON of jobs and errors: camelCase outside, our names inside. docs/api.md has each field."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from rest_framework import serializers as s
 
+from backups_app.api.paths import path_json
 from backups_app.models import Job, Kind, Trigger
 from backups_app.states import State
-from worker.engine.metadata import dump
+from backups_app.waiting import why_waits
+from worker.engine.instances.recorded import stopped_since
 
 Serialiser = s.Serializer[Any]
 
@@ -45,6 +46,7 @@ class ProgressSerialiser(s.Serializer[Job]):
     bytesPerSecond = s.IntegerField(source="bytes_per_second")
     percent = s.SerializerMethodField()
     secondsLeft = s.SerializerMethodField()
+    stoppedSince = s.SerializerMethodField()
 
     def get_percent(self, job: Job) -> float | None:
         if job.state == State.SUCCEEDED:
@@ -59,6 +61,10 @@ class ProgressSerialiser(s.Serializer[Job]):
             return None
         return left // job.bytes_per_second
 
+    def get_stoppedSince(self, job: Job) -> str | None:
+        """When a run that still goes on has stopped instances that it has not started again."""
+        return stopped_since(job.effects) if job.state == State.RUNNING else None
+
 
 class JobSerialiser(s.ModelSerializer[Job]):
     """One job, whole: the same in answers, in lists and over the WebSocket."""
@@ -69,6 +75,7 @@ class JobSerialiser(s.ModelSerializer[Job]):
     state = s.ChoiceField(choices=State.choices)
     slot = s.DateTimeField(allow_null=True)
     retryOf = s.UUIDField(source="retry_of_id", allow_null=True)
+    notBefore = s.DateTimeField(source="not_before", allow_null=True)
     createdAt = s.DateTimeField(source="created_at")
     startedAt = s.DateTimeField(source="started_at", allow_null=True)
     finishedAt = s.DateTimeField(source="finished_at", allow_null=True)
@@ -77,21 +84,33 @@ class JobSerialiser(s.ModelSerializer[Job]):
     warnings = WarningSerialiser(many=True)
     warningCount = s.IntegerField(source="warning_count")
     error = s.SerializerMethodField()
+    waits = s.SerializerMethodField()
     backupKey = s.CharField(source="backup_key")
+    paths = s.ListField(child=s.CharField())
+    entries = s.SerializerMethodField()
     cancelRequested = s.SerializerMethodField()
     result = s.DictField()
 
     class Meta:
         model = Job
         fields = (
-            "id", "plan", "kind", "trigger", "requestedBy", "state", "slot", "attempt", "retryOf",
-            "revision", "createdAt", "startedAt", "finishedAt", "phase", "phases", "progress",
-            "warnings", "warningCount", "error", "backupKey", "cancelRequested", "result",
+            "id", "plan", "host", "kind", "trigger", "requestedBy", "state", "slot", "attempt",
+            "retryOf", "notBefore", "revision", "createdAt", "startedAt", "finishedAt", "phase",
+            "phases", "progress", "warnings", "warningCount", "error", "waits", "backupKey",
+            "paths", "entries", "target", "cancelRequested", "result",
         )  # fmt: skip
         read_only_fields = fields
 
     def get_error(self, job: Job) -> ErrorJson | None:
         return error_of(job)
+
+    def get_entries(self, job: Job) -> list[dict[str, str | None]]:
+        return [path_json(path) for path in job.entry_paths]
+
+    def get_waits(self, job: Job) -> ErrorJson | None:
+        """Why it has not begun yet: its worker is away, or as many run as may."""
+        why = why_waits(job)
+        return why.as_dict() if why else None
 
     def get_cancelRequested(self, job: Job) -> bool:
         return job.cancel_requested_at is not None
@@ -130,26 +149,6 @@ class JobListSerialiser(s.Serializer[Any]):
     jobs = JobSerialiser(many=True)
 
 
-class BackupSerialiser(s.Serializer[Any]):
-    """`metadata` is null for an archive that was put into the bucket by hand."""
-
-    key = s.CharField()
-    lastModified = s.DateTimeField(source="modified")
-    size = s.IntegerField(help_text="bytes")
-    metadata = s.SerializerMethodField()
-
-    def get_metadata(self, backup: Any) -> dict[str, Any] | None:
-        return json.loads(dump(backup.metadata)) if backup.metadata else None
-
-
-class BackupListSerialiser(s.Serializer[Any]):
-    backups = BackupSerialiser(many=True)
-
-
-class BackupKeySerialiser(s.Serializer[Any]):
-    backupKey = s.CharField(max_length=1024, trim_whitespace=False)
-
-
 class WaitSerialiser(s.Serializer[Any]):
     wait = s.IntegerField(
         min_value=0, max_value=3600, required=False, default=0, help_text="seconds"
@@ -159,43 +158,9 @@ class WaitSerialiser(s.Serializer[Any]):
 class PageSerialiser(s.Serializer[Any]):
     limit = s.IntegerField(min_value=1, max_value=200, required=False, default=50)
     offset = s.IntegerField(min_value=0, max_value=2**31, required=False, default=0)
-
-
-class CountsSerialiser(s.Serializer[Any]):
-    backups = s.IntegerField(allow_null=True, help_text="null until the bucket was looked at")
-    jobs = s.IntegerField()
-    succeeded = s.IntegerField()
-    failed = s.IntegerField(help_text="FAILED and LOST")
-
-
-class SizesSerialiser(s.Serializer[Any]):
-    latest = s.IntegerField(allow_null=True)
-    total = s.IntegerField(allow_null=True)
-
-
-class ProblemSerialiser(s.Serializer[Any]):
-    variable = s.CharField()
-    message = s.CharField()
-    hint = s.CharField(allow_blank=True)
-
-
-class StatusSerialiser(s.Serializer[Any]):
-    enabled = s.BooleanField()
-    schedule = s.CharField()
-    timezone = s.CharField()
-    nextRun = s.DateTimeField(source="next_run", allow_null=True)
-    lastBackup = JobSerialiser(source="last_backup", allow_null=True)
-    lastSuccess = s.DateTimeField(source="last_success", allow_null=True)
-    inProgress = s.BooleanField(source="in_progress")
-    currentJob = JobSerialiser(source="current_job", allow_null=True)
-    s3Bucket = s.CharField(source="s3_bucket", allow_blank=True)
-    maxBackups = s.IntegerField(source="max_backups")
-    stopInstancesBeforeBackup = s.BooleanField(source="stop_instances")
-    encrypted = s.BooleanField()
-    dataDir = s.CharField(source="data_dir")
-    storageLocal = s.BooleanField(source="storage_local")
-    workersAlive = s.IntegerField(source="workers_alive")
-    counts = CountsSerialiser()
-    sizes = SizesSerialiser()
-    problems = ProblemSerialiser(many=True)
-    version = s.CharField()
+    kind = s.ChoiceField(choices=Kind.choices, required=False)
+    state = s.ChoiceField(choices=State.choices, required=False)
+    trigger = s.ChoiceField(choices=Trigger.choices, required=False)
+    since = s.DateTimeField(required=False, help_text="made at that time or later")
+    until = s.DateTimeField(required=False, help_text="made before that time")
+    order = s.ChoiceField(choices=["newest", "oldest"], required=False, default="newest")

@@ -11,21 +11,33 @@ import uuid
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db import models
-from django.db.models import F, OuterRef, Q, Subquery, Value
+from django.db import models, transaction
+from django.db.models import Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 
+from backups_app.models.host import Host
+from backups_app.raw import as_bytes
 from backups_app.states import ACTIVE, State, sources
+from worker.engine.config import DEFAULT_PLAN, HOME
 
 LEASE: Final = timedelta(seconds=90)
-HINT_AGE: Final = timedelta(seconds=60)
-MAX_ATTEMPTS: Final = 3
+HINT_AGE: Final = timedelta(seconds=20)  # lost with a half-open connection, say: see row 11
+MAX_ATTEMPTS: Final = 3  # of a job whose worker died
+MAX_FAILURES: Final = 4  # of one that failed for a reason that may pass
+BURIED_WITHIN: Final = timedelta(days=30)  # later nobody cleans up after a job any more
+HELD_BACK: Final = timedelta(minutes=5)
 
 
 class Kind(models.TextChoices):
     BACKUP = "backup"
     RESTORE = "restore"
     VERIFY = "verify"
+    UNDO = "undo"
+    DRILL = "drill"
+
+
+REPLACING: Final = frozenset({Kind.RESTORE, Kind.UNDO})  # the data folder, by a swap
+CHECKS: Final = (Kind.VERIFY, Kind.DRILL)  # read a backup, change nothing
 
 
 class Trigger(models.TextChoices):
@@ -34,19 +46,65 @@ class Trigger(models.TextChoices):
     API = "api"
     ADMIN = "admin"
     CLI = "cli"
+    IMPORT = "import"
+
+
+class Told(models.TextChoices):
+    """What of a job people were told already: nothing, that it began, how it ended."""
+
+    NOTHING = ""
+    BEGINNING = "begin"
+    END = "end"
 
 
 class JobQuerySet(models.QuerySet["Job"]):
     def active(self) -> JobQuerySet:
         return self.filter(state__in=ACTIVE)
 
+    def running(self) -> JobQuerySet:
+        """Those whose worker holds its lease."""
+        return self.filter(state=State.RUNNING, lease_until__gt=Now())
+
+    def left_behind(self) -> JobQuerySet:
+        """Ended, but what they have begun may still have to be undone, by the settings they had."""
+        kept = self.unburied().filter(finished_at__gt=Now() - Value(BURIED_WITHIN))
+        return self.filter(Q(pk__in=kept) | Q(instances_down=True))
+
     def due(self) -> JobQuerySet:
-        """Waiting, and not told to wait longer."""
-        waiting = self.filter(state=State.PENDING)
-        return waiting.filter(Q(not_before=None) | Q(not_before__lte=Now()))
+        """Waiting, not told to wait longer, and not held back by a death just now.
+
+        What a lost job had begun is undone first: its instances started, its swap settled. That
+        takes seconds; what takes longer (a bucket out of reach) must not cost us the backups.
+        """
+        waiting = self.filter(state=State.PENDING).filter(
+            Q(not_before=None) | Q(not_before__lte=Now())
+        )
+        unburied = self.model.objects.filter(
+            plan=OuterRef("plan"),
+            state=State.LOST,
+            cleaned_up=False,
+            finished_at__gt=Now() - Value(HELD_BACK),
+        )
+        return waiting.filter(~Exists(unburied))
+
+    def unburied(self) -> JobQuerySet:
+        """Ended, and neither cleaned up after nor tried again by now."""
+        ended = Q(state=State.LOST) | Q(state=State.FAILED, passing=True)
+        return self.filter(ended, cleaned_up=False)
+
+    def put_off(self) -> JobQuerySet:
+        """New attempts that wait for better times. Whatever else is asked for goes first."""
+        return self.filter(state=State.PENDING, retry_of__isnull=False, not_before__gt=Now())
+
+    def chosen(self, *, order: str = "newest", **wanted: Any) -> JobQuerySet:
+        """Of a history's page: by `kind`, `state`, `trigger`, and made `since` and `until`."""
+        fields = {"since": "created_at__gte", "until": "created_at__lt"}
+        names = ("kind", "state", "trigger", "since", "until")
+        given = {fields.get(name, name): wanted[name] for name in names if name in wanted}
+        return self.filter(**given).order_by("created_at" if order == "oldest" else "-created_at")
 
     def unhinted(self) -> JobQuerySet:
-        """Due, and no hint was sent for a minute: it may have been lost."""
+        """Due, and no hint was sent for twenty seconds: it may have been lost."""
         return self.due().filter(
             Q(dispatched_at=None) | Q(dispatched_at__lt=Now() - Value(HINT_AGE))
         )
@@ -55,18 +113,32 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Running by name, but the worker let the lease run out."""
         return self.filter(state=State.RUNNING, lease_until__lt=Now())
 
-    def claim(self, job_id: uuid.UUID | str, *, owner: str) -> Job | None:
-        """Take a waiting job, or None when it is not to be had.
+    def claim(
+        self, job_id: uuid.UUID | str, *, owner: str, host: str = HOME, at_most: int = 0
+    ) -> Job | None:
+        """Take a waiting job of that machine, or None when it is not to be had.
 
         1. One UPDATE turns PENDING into RUNNING; the database lets one of many callers win.
         2. A second hint for the same job finds it no longer PENDING, and is a no-op.
         3. The fence is greater than that of every earlier job of the plan, so whatever an
            earlier worker still tries is refused.
+        4. With a limit, `at_most` so many run on all machines together; claims take turns then.
         """
+        with transaction.atomic():
+            if at_most and self._count_in_turn() >= at_most:
+                return None
+            return self._take(job_id, owner, host)
+
+    def _count_in_turn(self) -> int:
+        """How many run now. Until the transaction ends nobody else counts."""
+        Host.objects.select_for_update().get_or_create(name=HOME)
+        return self.running().count()
+
+    def _take(self, job_id: uuid.UUID | str, owner: str, host: str) -> Job | None:
         last = self.model.objects.filter(plan=OuterRef("plan")).order_by("-fence").values("fence")
         won = (
             self.due()
-            .filter(pk=job_id)
+            .filter(pk=job_id, host=host)
             .update(
                 state=State.RUNNING,
                 revision=F("revision") + 1,
@@ -80,10 +152,17 @@ class JobQuerySet(models.QuerySet["Job"]):
 
 
 class Job(models.Model):
-    """One run of one plan. `effects` are the steps written down before they were done."""
+    """One run of one plan. `effects` are the steps written down before they were done.
+
+    `host`: the machine that has the plan's data; no other runs the job or cleans up after it.
+    Of a restore, `paths` are words as people write them, `entries` paths as they are, as base64.
+    `passing`: what made it fail may be over soon. `instances_down`: the run is over, and by its
+    effects it has left instances stopped.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    plan = models.CharField(max_length=100, default="default")
+    plan = models.CharField(max_length=100, default=DEFAULT_PLAN)
+    host = models.CharField(max_length=63, default=HOME)
     kind = models.CharField(max_length=10, choices=Kind)
     trigger = models.CharField(max_length=10, choices=Trigger)
     requested_by = models.CharField(max_length=150, blank=True)
@@ -102,7 +181,9 @@ class Job(models.Model):
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     committed_step = models.CharField(max_length=30, blank=True)
     effects = models.JSONField(default=list, blank=True)
+    passing = models.BooleanField(default=False)
     cleaned_up = models.BooleanField(default=False)
+    instances_down = models.BooleanField(default=False)
 
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -118,12 +199,17 @@ class Job(models.Model):
     bytes_per_second = models.BigIntegerField(default=0)
     warnings = models.JSONField(default=list, blank=True)
     warning_count = models.PositiveIntegerField(default=0)
+    trouble_count = models.PositiveIntegerField(default=0)
 
     error_code = models.CharField(max_length=50, blank=True)
     error_message = models.TextField(blank=True)
     error_hint = models.TextField(blank=True)
     backup_key = models.CharField(max_length=1100, blank=True)
+    paths = models.JSONField(default=list, blank=True)
+    entries = models.JSONField(default=list, blank=True)
+    target = models.CharField(max_length=100, blank=True)
     result = models.JSONField(default=dict, blank=True)
+    told = models.CharField(max_length=5, choices=Told, default=Told.NOTHING, blank=True)
 
     objects = JobQuerySet.as_manager()
 
@@ -135,13 +221,27 @@ class Job(models.Model):
                 condition=Q(state__in=(State.PENDING, State.RUNNING)),
                 name="one_active_job_per_plan",
             ),
-            models.UniqueConstraint(fields=["plan", "slot"], name="one_job_per_slot"),
+            models.UniqueConstraint(fields=["plan", "kind", "slot"], name="one_job_per_slot"),
         )
-        indexes = (models.Index(fields=["-created_at"], name="job_newest"),)
-        permissions = (("start_job", "Can start and cancel jobs"),)
+        indexes = (
+            models.Index(fields=["-created_at"], name="job_newest"),
+            models.Index(fields=["id"], condition=~Q(told="end"), name="job_untold"),
+        )
+        permissions = (
+            ("start_job", "Can start and cancel jobs"),
+            ("keep_backup", "Can pin backups"),
+            ("restore_backup", "Can restore backups and undo that"),
+            ("download_backup", "Can download what is in backups"),
+            ("delete_backup", "Can let backups go"),
+            ("manage_tokens", "Can make and revoke API tokens"),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} {str(self.pk)[:8]}"
+
+    @property
+    def entry_paths(self) -> list[bytes]:
+        return [as_bytes(entry) for entry in self.entries]
 
     @property
     def is_active(self) -> bool:

@@ -15,9 +15,11 @@ _LONG = 3600  # seconds; the idle process is ended long before
 
 
 class Tarkeep:
-    def __init__(self, level: int) -> None:
+    """`stopping`: with an instance to stop, which takes no time in itself."""
+
+    def __init__(self, level: int, *, stopping: bool = False) -> None:
         self.name = f"Tarkeep, level {level}"
-        self._level = level
+        self._level, self._stopping = level, stopping
 
     def missing(self) -> str:
         return ""
@@ -48,8 +50,21 @@ class Tarkeep:
         return self._command(place, task, place.work)
 
     def _command(self, place: Place, task: str, data: Path) -> Command:
-        env = {**self._env(place), "BACKUP_DATA_DIR": str(data)}
+        env = {**self._env(place), "BACKUP_DATA_DIR": str(data), **self._instance(place)}
         return Command(f"{_PYTHON} -m worker.engine.cli {task}", env, place.work)
+
+    def _instance(self, place: Place) -> dict[str, str]:
+        """An instance that runs while a file does not exist."""
+        if not self._stopping:
+            return {}
+        mark = quote(str(place.work / "stopped"))
+        return {
+            "BACKUP_STOP_INSTANCES": "true",
+            "BACKUP_INSTANCE_DRIVER": "command",
+            "BACKUP_INSTANCE_STOP_COMMAND": f"touch {mark}",
+            "BACKUP_INSTANCE_START_COMMAND": f"rm {mark}",
+            "BACKUP_INSTANCE_STATUS_COMMAND": f"test ! -e {mark}",
+        }
 
     def _env(self, place: Place) -> dict[str, str]:
         return {

@@ -59,6 +59,30 @@ def test_a_given_key_is_taken_and_none_is_written(tmp_path):
     assert not (tmp_path / "key").exists()
 
 
+def test_proxies_and_the_rate_are_read(read):
+    web = read(TARKEEP_TRUSTED_PROXIES="127.0.0.1, 172.18.0.0/16,::1", TARKEEP_API_RATE="0")
+    assert [str(network) for network in web.trusted_proxies] == [
+        "127.0.0.1/32",
+        "172.18.0.0/16",
+        "::1/128",
+    ]
+    assert (web.api_rate, web.problems) == (0, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            ("TARKEEP_TRUSTED_PROXIES", v)
+            for v in ("*", "0.0.0.0/0", "::/0", "nginx", "10.0.0.1/8")
+        ),
+        *(("TARKEEP_API_RATE", v) for v in ("-1", "many", "1e3", "99999999")),
+    ],
+)
+def test_wrong_proxies_and_rates_are_named(read, name, value):
+    assert [problem.variable for problem in read(**{name: value}).problems] == [name]
+
+
 def test_a_key_is_made_once_for_us_alone(tmp_path):
     file = tmp_path / "var" / "key"
     made = secret_key("", file)

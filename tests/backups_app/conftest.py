@@ -1,6 +1,7 @@
 """The fixtures these tests share."""
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 
 from tests.support.service import BEARER, service, service_on_s3
@@ -12,3 +13,9 @@ __all__ = ["service", "service_on_s3"]
 def api():
     """A client that sends the token."""
     return Client(headers=BEARER)
+
+
+@pytest.fixture(autouse=True)
+def nothing_counted():
+    """The cache of this process counts refusals and requests: each test begins at none."""
+    cache.clear()

@@ -8,18 +8,19 @@ from django.test import Client
 from django.urls import get_resolver
 
 from backups_app.api import urls
+from tests.support.people import person
 from tests.support.service import BEARER, TOKEN
 
 pytestmark = pytest.mark.django_db
 METHODS = ["get", "post", "put", "patch", "delete"]
-ID = "00000000-0000-0000-0000-000000000001"
+IDS = {"job_id": "00000000-0000-0000-0000-000000000001", "token_id": "00000000", "name": "media"}
 
 
 def addresses():
     """Each address of the API, as the URL configuration has it."""
     resolver = get_resolver("backups_app.api.urls")
     for route in urls.urlpatterns:
-        arguments = {"job_id": ID} if "job_id" in route.pattern.regex.groupindex else {}
+        arguments = {name: IDS[name] for name in route.pattern.regex.groupindex}
         yield f"/api/backup/{resolver.reverse(route.name, **arguments)}"
 
 
@@ -56,15 +57,15 @@ def test_other_schemes_are_no_token(service):
     assert answer.status_code == 401
 
 
-def test_a_session_may_read(service, django_user_model):
+def test_a_session_may_read(service):
     browser = Client()
-    browser.force_login(django_user_model.objects.create_user("ana"))
+    browser.force_login(person("operator"))
     assert browser.get("/api/backup/status").status_code == 200
 
 
-def test_a_session_needs_the_csrf_token_to_write(service, django_user_model):
+def test_a_session_needs_the_csrf_token_to_write(service):
     browser = Client(enforce_csrf_checks=True)
-    browser.force_login(django_user_model.objects.create_user("ana"))
+    browser.force_login(person("operator"))
     answer = browser.post("/api/backup/trigger")
     assert answer.status_code == 403
     assert answer.json()["code"] == "PERMISSION_DENIED"
@@ -77,7 +78,7 @@ def test_the_token_needs_no_csrf_token(service):
 
 @pytest.mark.parametrize("url", list(addresses()))
 def test_wrong_methods_are_named(api, service, url):
-    answer = api.delete(url)
+    answer = api.put(url)
     assert answer.status_code == 405
     assert answer.json()["code"] == "METHOD_NOT_ALLOWED"
 

@@ -46,9 +46,10 @@ def test_one_job_tells_all_about_itself(api, service):
     )
     body = api.get(f"{URL}/{job.pk}").json()
     assert list(body) == [
-        "id", "plan", "kind", "trigger", "requestedBy", "state", "slot", "attempt", "retryOf",
-        "revision", "createdAt", "startedAt", "finishedAt", "phase", "phases", "progress",
-        "warnings", "warningCount", "error", "backupKey", "cancelRequested", "result",
+        "id", "plan", "host", "kind", "trigger", "requestedBy", "state", "slot", "attempt",
+        "retryOf", "notBefore", "revision", "createdAt", "startedAt", "finishedAt", "phase",
+        "phases", "progress", "warnings", "warningCount", "error", "waits", "backupKey", "paths",
+        "entries", "target", "cancelRequested", "result",
     ]  # fmt: skip
     assert body["error"] == {
         "code": "SOURCE_MISSING",
@@ -90,6 +91,7 @@ def test_a_running_job_is_stopping(api, service):
     assert answer.json()["job"]["cancelRequested"] is True
 
 
+@pytest.mark.row(27)
 def test_what_has_ended_or_is_past_stopping_is_refused(api, service):
     committed = claimed_job()
     committed.commit("swap")
@@ -101,3 +103,18 @@ def test_what_has_ended_or_is_past_stopping_is_refused(api, service):
 
 def test_an_unknown_job_cannot_be_cancelled(api, service):
     assert api.post(f"{URL}/{uuid.UUID(int=1)}/cancel").status_code == 404
+
+
+def test_a_run_tells_since_when_instances_stand_still(api, service):
+    stopped = {"effect": "instances", "driver": "docker", "ids": ["one", "two"]}
+    effects = [stopped | {"at": "2025-08-29T05:00:07+00:00"}]
+    started = [
+        {"effect": "instances_started", "driver": "docker", "ids": [one]} for one in ("two", "one")
+    ]
+    told = []
+    for number in range(3):
+        job = claimed_job(effects=[*effects, *started[:number]])
+        told.append(api.get(f"{URL}/{job.pk}").json()["progress"]["stoppedSince"])
+        job.finish(State.SUCCEEDED)
+    assert told == ["2025-08-29T05:00:07+00:00", "2025-08-29T05:00:07+00:00", None]
+    assert api.get(f"{URL}/{job.pk}").json()["progress"]["stoppedSince"] is None

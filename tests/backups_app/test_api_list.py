@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from backups_app.models import BucketSummary
+from backups_app.models import BucketSummary, Kind
+from backups_app.states import State
 from tests.support.s3client import s3_client
+from tests.support.service import finished_job
 
 pytestmark = pytest.mark.django_db
 URL = "/api/backup/list"
@@ -67,3 +69,16 @@ def test_a_bucket_out_of_reach_is_named_without_its_keys(api, service):
     assert answer.status_code == 503
     assert answer.json()["message"].startswith("Failed to connect to S3")
     assert service.storage.secret_key * 8 not in answer.content.decode()
+
+
+def test_what_is_known_of_a_backup_stands_beside_it(api, bucket):
+    proven, damaged, unknown = (put_backup(bucket, day) for day in ("31", "30", "29"))
+    finished_job(kind=Kind.DRILL, backup_key=proven, result={"files": 3, "bytes": 40})
+    told = {"error_code": "INDEX_MISSING", "error_message": "m", "error_hint": "h"}
+    finished_job(State.FAILED, kind=Kind.VERIFY, backup_key=damaged, **told)
+    backups = {one["key"]: one for one in api.get(URL).json()["backups"]}
+    assert backups[proven]["proven"]["files"] == 3
+    assert backups[proven]["damaged"] is None
+    assert backups[damaged]["damaged"]["code"] == "INDEX_MISSING"
+    for name in ("verified", "proven", "damaged"):
+        assert backups[unknown][name] is None

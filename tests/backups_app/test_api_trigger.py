@@ -13,6 +13,7 @@ from django.test import Client
 from backups_app import events
 from backups_app.models import Job, Trigger
 from backups_app.states import State
+from tests.support.people import person
 from tests.support.service import KEY, claimed_job, make_job
 from worker import tasks
 from worker.app import app as celery
@@ -26,9 +27,9 @@ URL = "/api/backup/trigger"
 def queue(redis_url):
     """The job queue in Redis, empty at first."""
     with redis.Redis.from_url(redis_url) as client:
-        client.delete("backup")
+        client.delete("backup.main")
         yield client
-        client.delete("backup")
+        client.delete("backup.main")
 
 
 def test_a_backup_is_queued(api, service):
@@ -45,7 +46,7 @@ def test_a_backup_is_queued(api, service):
 def test_a_hint_with_the_id_alone_lies_in_redis(api, service, queue):
     tasks.hints.reset()
     job_id = api.post(URL).json()["jobId"]
-    message = json.loads(queue.lrange("backup", 0, -1)[0])
+    message = json.loads(queue.lrange("backup.main", 0, -1)[0])
     assert message["headers"]["task"] == "tarkeep.run_job"
     assert message["headers"]["argsrepr"] == f"('{job_id}',)"
 
@@ -103,6 +104,7 @@ def test_wrong_settings_are_named_and_nothing_is_queued(api, service, settings):
     assert not Job.objects.exists()
 
 
+@pytest.mark.row(9)
 def test_without_redis_the_job_is_queued_all_the_same(api, service, settings, monkeypatch):
     monkeypatch.setattr(celery.conf, "broker_write_url", "redis://127.0.0.1:9/0")
     layers = settings.CHANNEL_LAYERS["default"]
@@ -168,9 +170,9 @@ def test_an_odd_wait_is_named_and_nothing_is_queued(api, service, wait):
     assert not Job.objects.exists()
 
 
-def test_a_session_is_told_from_the_token(service, django_user_model):
+def test_a_session_is_told_from_the_token(service):
     browser = Client()
-    browser.force_login(django_user_model.objects.create_user("ana"))
+    browser.force_login(person("operator"))
     browser.post(URL)
     job = Job.objects.get()
     assert (job.trigger, job.requested_by) == (Trigger.MANUAL, "ana")

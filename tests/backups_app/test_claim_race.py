@@ -38,6 +38,8 @@ def django(code, database):
     return subprocess.run(run, env=env, check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.invariant("I1")
+@pytest.mark.row(19)
 def test_eight_processes_claim_each_job_exactly_once(empty_database):
     django("from django.core.management import call_command as c; c('migrate')", empty_database)
     made = django(

@@ -7,6 +7,8 @@ import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management import call_command
 
+from tests.support.people import person
+
 pytestmark = pytest.mark.django_db
 
 
@@ -42,3 +44,25 @@ def test_every_password_is_another():
     get_user_model().objects.all().delete()
     assert first_admin()["password"] != made
     assert len(made) >= 20
+
+
+def test_an_account_of_that_name_gets_no_right_and_another_name_is_taken():
+    plain = get_user_model().objects.create_user("admin", password="x")
+    made = first_admin()
+    assert made["username"] == "admin2"
+    assert authenticate(username="admin2", password=made["password"]).is_superuser
+    plain.refresh_from_db()
+    assert not plain.is_superuser
+    assert first_admin()["password"] is None
+
+
+def test_administrators_that_cannot_sign_in_count_for_none():
+    users = get_user_model().objects
+    users.create_superuser("root", "", "x", is_active=False)
+    assert authenticate(username="admin", password=first_admin()["password"]) is not None
+    users.filter(username="admin").delete()
+    keeper = person("admin", name="keeper")
+    assert first_admin()["password"]
+    users.filter(username="admin").delete()
+    users.filter(pk=keeper.pk).update(is_staff=True)
+    assert first_admin()["password"] is None

@@ -1,7 +1,9 @@
 """Publishing never harms whoever publishes."""
 
+import uuid
+
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from backups_app import events
 from backups_app.breaker import Breaker
@@ -43,6 +45,23 @@ def test_without_redis_publishing_says_false(settings):
     events.breaker.reset()
     assert events.publish(make_job().pk) is False
     events.breaker.reset()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_cannot_be_read_is_not_published_and_nothing_is_raised():
+    events.breaker.reset()
+    assert events.publish(uuid.uuid4()) is False
+    job = make_job()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE backups_app_job RENAME TO away")
+    events.breaker.reset()
+    try:
+        assert events.publish(job.pk) is False
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE away RENAME TO backups_app_job")
+    events.breaker.reset()
+    assert events.publish(job.pk) is True
 
 
 @pytest.mark.django_db(transaction=True)

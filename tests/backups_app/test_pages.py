@@ -1,5 +1,7 @@
 """Pages, and the headers that every answer carries."""
 
+import re
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
@@ -43,7 +45,7 @@ def test_a_foreign_host_name_is_refused():
 
 
 @pytest.mark.parametrize(
-    "path", ["/login/", "/healthz", "/api/backup/status", "/nothing", "/admin/login/"]
+    "path", ["/login/", "/healthz", "/api/docs/", "/api/backup/status", "/nothing", "/admin/login/"]
 )
 def test_every_answer_carries_the_headers(path):
     headers = Client().get(path).headers
@@ -65,3 +67,22 @@ def test_pages_hold_nothing_inline(path):
 
 def test_the_api_is_never_cached():
     assert Client().get("/api/backup/status").headers["Cache-Control"] == "no-store"
+
+
+def test_the_apis_documentation_is_for_those_who_are_logged_in_and_loads_nothing_from_elsewhere(
+    browser,
+):
+    assert Client().get("/api/docs/").status_code == 302
+    page = browser.get("/api/docs/").content.decode()
+    assert "http:" not in page
+    assert "https:" not in page
+    for file in re.findall(r'(?:src|href)="(/static/[^"]+)"', page):
+        assert Client().get(file).status_code == 200, file
+
+
+def test_scripts_go_compressed_and_what_may_hold_secrets_does_not(service, browser):
+    asked = {"Accept-Encoding": "gzip"}
+    script = Client().get("/static/backups_app/js/app.js", headers=asked)
+    assert script.headers["Content-Encoding"] == "gzip"
+    for path in ("/", "/api/backup/status", "/recovery-kit/"):
+        assert "Content-Encoding" not in browser.get(path, headers=asked).headers

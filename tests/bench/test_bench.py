@@ -14,15 +14,17 @@ from bench.__main__ import main
 from bench.measure import Cost
 from bench.results import Results, Row
 
+# One whole run for all tests here, and it takes what it takes.
+pytestmark = [pytest.mark.xdist_group("bench"), pytest.mark.timeout(1200)]
 SCENARIOS = ("first backup", "restore", "one file", "many small files")
 TOOLS = ("Tarkeep, level 6", "restic", "tar, pigz -6, openssl, aws")
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
+@pytest.fixture(scope="module", params=["seaweed", "lean"])
+def run(request, tmp_path_factory):
     """One whole run; it compares every restored tree and file with its source itself."""
     folder = tmp_path_factory.mktemp("bench")
-    size = ["--size", "16MiB", "--files", "200", "--repeat", "1"]
+    size = ["--size", "16MiB", "--files", "200", "--repeat", "1", "--server", request.param]
     with pytest.MonkeyPatch.context() as patch:
         lines = []
         patch.setattr("builtins.print", lambda *given, **_: lines.extend(map(str, given)))
@@ -40,9 +42,15 @@ def test_the_table_has_a_line_for_each_task_and_tool(run, scenario, tool):
 
 def test_our_own_rows_are_never_left_out(run):
     ours = {(row["scenario"], row["tool"]) for row in run.rows if "Tarkeep" in row["tool"]}
-    assert ours == {(scenario, TOOLS[0]) for scenario in SCENARIOS} | {
+    assert ours == {(scenario, TOOLS[0]) for scenario in (*SCENARIOS, "instances stopped")} | {
         ("first backup", "Tarkeep, level 1")
     }
+
+
+def test_the_downtime_of_a_backup_with_instances_stopped_is_measured(run):
+    (row,) = (row for row in run.rows if row["scenario"] == "instances stopped")
+    assert all(0 < each["downtime"] < each["wall"] for each in row["runs"])
+    assert "instances stopped, Tarkeep, level 6: downtime by wall time" in run.shown
 
 
 def test_every_run_was_measured(run):
@@ -79,12 +87,13 @@ def test_ratios_are_medians_over_pairs_of_the_same_turn():
 def test_the_page_gets_a_table_and_a_plot(tmp_path):
     row = Row("restore", "restic <>", [Cost(2.0, 1.0)])
     (tmp_path / "benchmarks.md").write_text(
-        "before\n<!-- results -->\nold\n<!-- end of results -->\nafter\n"
+        "before\n<!-- results: lean -->\nold\n<!-- end of results -->\n"
+        "<!-- results: seaweed -->\nkept\n<!-- end of results -->\nafter\n"
     )
-    docs.write(Results({"memory": "1 GiB"}, [row]), tmp_path)
+    docs.write(Results({"memory": "1 GiB"}, [row]), tmp_path, "lean")
     page = (tmp_path / "benchmarks.md").read_text()
     assert "| restore | restic <> | 2.00" in page
     assert "- memory: 1 GiB" in page
     assert "old" not in page
-    assert page.endswith("<!-- end of results -->\nafter\n")
-    assert ElementTree.parse(tmp_path / "img" / "benchmarks.svg").getroot().tag.endswith("svg")
+    assert page.endswith("<!-- results: seaweed -->\nkept\n<!-- end of results -->\nafter\n")
+    assert ElementTree.parse(tmp_path / "img" / "benchmarks-lean.svg").getroot().tag.endswith("svg")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.e2e.steps import LIMIT, sign_in
 from tests.launcher.launched import Launched, copy_tree
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -22,7 +24,6 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-LIMIT = 60_000  # ms
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +44,23 @@ def chromium() -> str:
     return pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
 
 
-@pytest.fixture(scope="module")
+# On, and never due while tests run: 29 February.
+SCHEDULE = {
+    "BACKUP_ENABLED": "true",
+    "BACKUP_SCHEDULE": "0 3 29 2 *",
+    "BACKUP_VERIFY_SCHEDULE": "off",
+}
+
+
+@pytest.fixture(scope="session")
 def tarkeep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
-    """A service with its sample data, an empty bucket and nothing in its history."""
+    """A service with its sample data, shared by all tests of a group.
+
+    They come in any order: each makes what it needs, assumes nothing of what else lies there, and
+    leaves the service idle.
+    """
     home = copy_tree(tmp_path_factory.mktemp("e2e") / "tarkeep")
-    launched = Launched(home).started()
+    launched = Launched(home, **SCHEDULE).started()
     yield launched
     launched.stop()
 
@@ -81,12 +94,20 @@ def page(context: BrowserContext) -> Iterator[Page]:
 def signed_in(page: Page, tarkeep: Launched) -> Callable[[], Page]:
     """Opens the dashboard as the first administrator, once the test has made its preparations."""
 
-    def sign_in() -> Page:
-        page.goto("/")
-        page.get_by_label("User name").fill("admin")
-        page.get_by_label("Password").fill(tarkeep.password() or "")
-        page.get_by_role("button", name="Sign in").click()
-        page.get_by_role("heading", level=1).wait_for()
-        return page
+    return lambda: sign_in(page, tarkeep)
 
-    return sign_in
+
+@pytest.fixture
+def launched(tmp_path: Path) -> Iterator[Callable[..., Launched]]:
+    """Starts a service of its own with the settings given; `dotenv` is its file `.env`."""
+    begun: list[Launched] = []
+
+    def start(dotenv: str = "", **settings: str) -> Launched:
+        home = copy_tree(tmp_path / "tarkeep")
+        (home / ".env").write_text(dotenv)
+        begun.append(Launched(home, **settings).started())
+        return begun[-1]
+
+    yield start
+    for one in begun:
+        one.stop()

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
+from tarkeep_client import Job
 from tests.launcher.launched import ROOT, TOKEN, Launched, copy_tree
 
 PASSPHRASE = "correct horse battery staple, and then some"
@@ -100,9 +101,9 @@ class Watch:
                 told = json.loads(message)
                 self.jobs += told["jobs"] if told["type"] == "snapshot" else [told["job"]]
 
-    def until_ended(self, job: str) -> dict[str, Any]:
+    def until_ended(self, job: Job) -> dict[str, Any]:
         def last() -> dict[str, Any]:
-            return next((j for j in reversed(self.jobs) if j["id"] == job), {})
+            return next((j for j in reversed(self.jobs) if j["id"] == job["id"]), {})
 
         wait_until(lambda: last().get("state") in {"SUCCEEDED", "FAILED", "CANCELLED", "LOST"})
         assert last()["state"] == "SUCCEEDED", last()["error"]
@@ -145,32 +146,24 @@ def spoil(data: Path) -> None:
         path.unlink()
 
 
-def start(service: Launched, watch: Watch, what: str, body: object = None) -> dict[str, Any]:
-    with service.api() as api:
-        answer = api.post(f"/api/backup/{what}", json=body)
-    assert answer.status_code == 202, answer.text
-    return watch.until_ended(answer.json()["jobId"])
-
-
 def test_the_readmes_steps(service: Launched, tmp_path: Path) -> None:
     data = service.home / "data"
     fill(data)
-    watch = Watch(service)
+    watch, tarkeep = Watch(service), service.tarkeep()
     with writing(data):
-        made = start(service, watch, "trigger")
+        made = watch.until_ended(tarkeep.back_up())
     assert {"scanning", "archiving", "publishing"} <= {j["phase"] for j in watch.jobs} | {
         phase["name"] for phase in made["phases"]
     }
     assert any(0 < j["progress"]["bytesDone"] < GIB for j in watch.jobs if j["id"] == made["id"])
 
-    with service.api() as api:
-        listed = api.get("/api/backup/list").json()["backups"]
-    assert [backup["key"] for backup in listed] == [made["backupKey"]]
+    assert [backup["key"] for backup in tarkeep.backups()] == [made["backupKey"]]
     out = unpacked(service, made["backupKey"], tmp_path)
 
     spoil(data)
-    restored = start(service, watch, "restore", {"backupKey": made["backupKey"]})
+    restored = watch.until_ended(tarkeep.restore(made["backupKey"]))
     watch.close()
+    tarkeep.close()
     subprocess.run(["diff", "-r", "--no-dereference", str(data), str(out)], check=True)
     assert (data / "media.bin").stat().st_size == GIB
     safety = Path(restored["result"]["safetyCopy"])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -51,11 +52,17 @@ def trees(draw: st.DrawFn) -> Tree:
 
 
 @contextmanager
-def indexed(tree: Tree, gone: frozenset[bytes] = frozenset()) -> Iterator[IndexReader]:
+def indexed(
+    tree: Tree,
+    gone: frozenset[bytes] = frozenset(),
+    *,
+    name: str = "index",
+    notes: Mapping[bytes, str] = MappingProxyType({}),
+) -> Iterator[IndexReader]:
     """An opened index of the tree. What is `gone` was scanned, but is not in the archive."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "index.sqlite3"
-        write_index(path, tree, gone)
+        path = Path(folder) / f"{name}.sqlite3"
+        write_index(path, tree, gone, notes)
         reader = IndexReader(path)
         try:
             yield reader
@@ -63,7 +70,12 @@ def indexed(tree: Tree, gone: frozenset[bytes] = frozenset()) -> Iterator[IndexR
             reader.close()
 
 
-def write_index(path: Path, tree: Tree, gone: frozenset[bytes]) -> None:
+def write_index(
+    path: Path,
+    tree: Tree,
+    gone: frozenset[bytes],
+    notes: Mapping[bytes, str] = MappingProxyType({}),
+) -> None:
     index, ids = Index(path), {b"": 1}
     index.add_files([FileRow(1, 1, b"", "d", 0o755, 0, 0, 0, 0, 0, 0)])
     for number, name in zip(
@@ -80,5 +92,7 @@ def write_index(path: Path, tree: Tree, gone: frozenset[bytes]) -> None:
             ]
         )  # fmt: skip
     index.locate((0, 0, number) for name, number in ids.items() if name not in gone)
+    for name, note in notes.items():
+        index.note(ids[name], note)
     index.add_segments([SegmentRow(0, 0, 100, 1024, bytes(32))])
     index.finish({"name": "x", "format": "1"})

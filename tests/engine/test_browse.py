@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.engine.indexes import Node, Tree, indexed, trees
 from worker.engine.archive.browse import PAGE, list_folder, search, walk
 from worker.engine.archive.index_reader import Entry, IndexReader
+from worker.engine.cli.listing import as_json, as_line
 from worker.engine.errors import ArchiveError
 
 
@@ -97,6 +98,21 @@ def test_what_is_not_in_the_archive_is_not_shown() -> None:
         assert found_by(index, "o") == [b"folder"]
         assert found_by(index, "wal") == []
         assert index.find(b"db-wal") is None
+
+
+def test_what_could_not_be_saved_is_listed_as_such_and_is_nowhere_else() -> None:
+    tree = {b"closed": Node(), b"folder": Node("d"), b"folder/closed": Node(size=9)}
+    gone = frozenset({b"closed", b"folder/closed"})
+    notes = dict.fromkeys(gone, "FILE_UNREADABLE")
+    with indexed(tree, gone=gone, notes=notes) as index:
+        (found,) = list_folder(index, b"folder").entries
+        assert (found.path, found.is_missing) == (b"folder/closed", True)
+        assert (found.size, found.note) == (9, "FILE_UNREADABLE")
+        assert found_by(index, "closed") == sorted(gone)
+        assert as_json(found)["missing"]
+        assert as_line(found, found.name, long=False) == "closed  (not saved: FILE_UNREADABLE)"
+        assert [entry.path for entry in walk(index, index.root)] == [b"", b"folder"]
+        assert index.find(b"closed") is None
 
 
 @pytest.mark.parametrize("path", [b"nothing", b"file/below", b"/", b"folder/", b"..", b"folder//a"])

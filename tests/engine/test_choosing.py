@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +14,9 @@ import pytest
 
 from tests.engine.packing import Heard, pack_folder
 from tests.support.memory_storage import MemoryStorage
-from worker.engine.archive.index import Index
+from tests.support.places import needs_mounts
 from worker.engine.backup import run_backup
 from worker.engine.capture.exclude import Excludes
-from worker.engine.capture.scan import Scan, open_root
 from worker.engine.config import PlanConfig
 from worker.engine.errors import SourceError
 
@@ -87,17 +88,37 @@ def broken(plan: PlanConfig) -> None:
     (plan.data_dir / "fake.db").write_bytes(b"SQLite format 3\0" + b"but it is none" * 100)
 
 
+@needs_mounts
 @pytest.mark.parametrize("cross", [False, True])
-def test_other_file_systems_are_entered_only_when_asked(tmp_path: Path, cross: bool) -> None:
-    """/dev and what is mounted below it (/dev/shm, /dev/pts) stand for a mounted folder."""
-    index, root, heard = Index(tmp_path / "index"), open_root(Path("/dev")), Heard()
+def test_other_file_systems_are_entered_only_when_asked(plan: PlanConfig, cross: bool) -> None:
+    storage, heard = MemoryStorage(), Heard()
+    with mounted(plan.data_dir / "sub"):
+        (plan.data_dir / "sub" / "there").write_text("on it")
+        made = run_backup(replace(plan, cross_file_systems=cross), storage, heard, now=NOW)
+    assert heard.codes == ([] if cross else ["OTHER_FILE_SYSTEM"])
+    assert ("data/sub/there" in listed(storage, made.key)) is cross
+
+
+@pytest.mark.row(53)
+@needs_mounts
+def test_where_all_data_is_mounted_and_left_out_the_hint_names_the_mounts(tmp_path: Path) -> None:
+    plan = PlanConfig(data_dir=tmp_path / "data", temp_dir=tmp_path / "temp", exclude=("*.tmp",))
+    (plan.data_dir / "media").mkdir(parents=True)
+    (plan.data_dir / "x.tmp").write_text("left out")
+    with mounted(plan.data_dir / "media"), pytest.raises(SourceError) as caught:
+        run_backup(plan, MemoryStorage(), Heard(), now=NOW)
+    assert caught.value.code == "SOURCE_EMPTY"
+    assert "left out: media; see BACKUP_CROSS_FILE_SYSTEMS" in caught.value.hint
+    assert "BACKUP_EXCLUDE leaves out 1 entries" in caught.value.hint
+
+
+@contextmanager
+def mounted(folder: Path) -> Iterator[None]:
+    subprocess.run(["mount", "-t", "tmpfs", "none", str(folder)], check=True)
     try:
-        Scan(root, index, heard, (), cross=cross).run()
-        index.finish({})
+        yield
     finally:
-        index.close()
-        os.close(root)
-    assert ("OTHER_FILE_SYSTEM" in heard.codes) is not cross
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("size", [1_000_000, 9_000_000])

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ class Shell:
     folder: Path
     env: dict[str, str]
 
-    def run(self, *words: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str, stdin: str = "", before: Sequence[str] = (), **env: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "worker.engine.cli", *words],
+            [*before, sys.executable, "-m", "worker.engine.cli", *words],
             cwd=self.folder,
             env=self.env | env,
             input=stdin,
@@ -81,9 +84,26 @@ def test_the_same_for_people(shell: Shell) -> None:
 
 
 def test_a_dry_run_saves_nothing(shell: Shell) -> None:
-    told = shell.json("backup", "--dry-run", BACKUP_EXCLUDE="*.log")
-    assert told == {"files": 1, "folders": 1, "bytes": 8, "excluded": 1}
+    cache = shell.folder / "data" / "cache"
+    cache.mkdir()
+    (cache / "one").write_bytes(bytes(1000))
+    told = shell.json("backup", "--dry-run", BACKUP_EXCLUDE="*.log,cache/")
+    assert (told["files"], told["folders"], told["bytes"]) == (1, 1, 8)
+    assert (told["excluded"], told["excludedBytes"]) == (2, 1005)
+    assert told["excludedFirst"] == ["cache/", "debug.log"]
     assert shell.json("list") == {"backups": []}
+
+
+def test_a_dry_run_needs_no_bucket_but_settings_that_are_right(shell: Shell) -> None:
+    nothing = dict.fromkeys(("BUCKET", "ENDPOINT", "ACCESS_KEY", "SECRET_KEY"), "")
+    none = {f"BACKUP_S3_{name}": value for name, value in nothing.items()}
+    ran = shell.run("backup", "--dry-run", BACKUP_EXCLUDE="*.log", **none)
+    assert (
+        "Would save 1 files in 1 folders (8 B); 1 left out by BACKUP_EXCLUDE (5 B)." in ran.stdout
+    )
+    assert "  debug.log" in ran.stdout.splitlines()
+    assert shell.run("backup", "--dry-run", BACKUP_COMPRESSION_LEVEL="x", **none).returncode == 2
+    assert shell.run("backup", **none).returncode == 2
 
 
 def test_nobody_is_asked_without_a_terminal_and_nothing_happens(shell: Shell) -> None:
@@ -123,3 +143,61 @@ def test_a_wrong_key_has_its_own_exit_code(shell: Shell) -> None:
     assert ran.returncode == 6
     assert "BACKUP_ENCRYPTION_KEY" in ran.stderr
     assert "x" * 40 not in ran.stderr
+
+
+@pytest.mark.row(59)
+@pytest.mark.parametrize("name", ["TERM", "HUP", "INT"])
+def test_a_signal_ends_a_backup_with_the_instances_running_again(shell: Shell, name: str) -> None:
+    running = shell.folder / "running"
+    running.touch()
+    ran = shell.run(
+        "backup",
+        BACKUP_STOP_INSTANCES="true",
+        BACKUP_INSTANCE_DRIVER="command",
+        BACKUP_INSTANCE_STOP_COMMAND=f"sh -c 'rm {running}; kill -{name} $PPID'",
+        BACKUP_INSTANCE_START_COMMAND=f"touch {running}",
+        BACKUP_INSTANCE_STATUS_COMMAND=f"test -e {running}",
+    )
+    assert (ran.returncode, running.exists()) == (8, True), ran.stderr
+    assert "Stopped" in ran.stderr
+    assert shell.json("list") == {"backups": []}
+    assert not list((shell.folder / "temp").glob(".tarkeep-stopped-*"))
+
+
+def test_an_undo_asks_and_takes_a_restore_back(shell: Shell) -> None:
+    state = shell.folder / "data" / "state.json"
+    shell.json("backup")
+    state.write_text('{"n": 2}')
+    copy = shell.json("restore", "latest", "--yes")["safetyCopy"]
+    asked = shell.run("undo", stdin="")
+    assert (asked.returncode, state.read_text()) == (8, '{"n": 1}')
+    done = shell.json("undo", "--yes")
+    assert (done["copy"], state.read_text()) == (copy, '{"n": 2}')
+    assert shell.run("undo", "--yes").returncode == 0
+    assert state.read_text() == '{"n": 1}'
+
+
+def test_an_undo_without_a_restore_before_it_says_so(shell: Shell) -> None:
+    refused = shell.run("undo", "--yes", "--json")
+    assert refused.returncode == 7
+    assert json.loads(refused.stdout)["error"]["code"] == "NO_SAFETY_COPY"
+
+
+def test_a_restore_that_was_killed_is_settled_and_its_instances_started_by_the_next_run(
+    shell: Shell,
+) -> None:
+    running, state = shell.folder / "running", shell.folder / "data" / "state.json"
+    running.touch()
+    shell.env |= {
+        "BACKUP_STOP_INSTANCES": "true",
+        "BACKUP_INSTANCE_DRIVER": "command",
+        "BACKUP_INSTANCE_STOP_COMMAND": f"rm '{running}'",
+        "BACKUP_INSTANCE_START_COMMAND": f"touch '{running}'",
+        "BACKUP_INSTANCE_STATUS_COMMAND": f"test -e '{running}'",
+    }
+    shell.json("backup")
+    state.write_text("changed")
+    killed = shell.run("restore", "latest", "--yes", TARKEEP_CRASH_AT="swap.exchanged")
+    assert (killed.returncode, running.exists()) == (-9, False)
+    shell.json("undo", "--yes")
+    assert (running.exists(), state.read_text()) == (True, "changed")

@@ -115,3 +115,13 @@ def test_a_folder_in_a_files_place_is_one_change_and_all_that_is_in_it() -> None
 def test_a_folders_time_alone_is_no_change() -> None:
     old, new = {b"d": Node("d", mtime_ns=1)}, {b"d": Node("d", mtime_ns=2)}
     assert changes_of(old, new) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(old=trees(), new=trees())
+def test_it_goes_on_behind_any_change(old: Tree, new: Tree) -> None:
+    with indexed(old) as before, indexed(new) as after:
+        everything = [(change.what, change.path) for change in diff(before, after)]
+        for number, (_, path) in enumerate(everything):
+            rest = [(change.what, change.path) for change in diff(before, after, after=path)]
+            assert rest == everything[number + 1 :]

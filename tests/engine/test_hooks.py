@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from worker.engine import hooks
-from worker.engine.errors import HookError
+from worker.engine.errors import HookError, JobStopped
 from worker.engine.instances.config import HookConfig
 from worker.engine.progress import Progress, SourceWarning
 
@@ -59,6 +60,7 @@ def test_each_hook_is_told_job_phase_and_result(tmp_path: Path):
     assert progress.warnings == []
 
 
+@pytest.mark.invariant("I8")
 def test_nothing_secret_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TARKEEP_SECRET_KEY", "very-secret")
     hooks.before(telling(tmp_path / "told"), Kept(), job_id="j1", phase="preparing")
@@ -71,6 +73,7 @@ def test_output_goes_into_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert "hook pre: hello from pre" in caplog.messages
 
 
+@pytest.mark.row(59)
 def test_a_pre_hook_that_fails_is_an_error(caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO, "worker.engine.hooks")
     with pytest.raises(HookError, match="it ended with 3") as caught:
@@ -86,10 +89,34 @@ def test_a_later_hook_that_fails_is_a_warning(result: str):
     assert [warning.code for warning in progress.warnings] == ["HOOK_FAILED"]
 
 
+@pytest.mark.row(59)
 def test_a_hook_that_hangs_is_ended():
     argv = (sys.executable, "-c", "import time; time.sleep(60)")
     with pytest.raises(HookError, match="did not end within 1 seconds"):
         hooks.before(HookConfig(pre=argv, timeout=1), Kept(), job_id="", phase="preparing")
+
+
+class Cancelled(Kept):
+    """A run that somebody cancels as soon as it shows that it lives."""
+
+    asked = False
+
+    def pulse(self) -> None:
+        self.asked = True
+
+    def checkpoint(self) -> None:
+        if self.asked:
+            raise JobStopped("The job was cancelled")
+
+
+@pytest.mark.row(26)
+def test_a_hook_that_runs_for_long_shows_that_it_lives_and_can_be_cancelled(tmp_path: Path):
+    told, slow = tmp_path / "told", (sys.executable, "-c", "import time; time.sleep(60)")
+    config = replace(telling(told), pre=slow)
+    with pytest.raises(JobStopped), hooks.around(config, Cancelled(), job_id="j1"):
+        pass
+    assert "'TARKEEP_HOOK': 'on_error', 'TARKEEP_JOB_ID': 'j1'" in told.read_text()
+    assert "CANCELLED" in told.read_text()
 
 
 def test_without_hooks_nothing_happens():

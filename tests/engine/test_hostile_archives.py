@@ -1,4 +1,6 @@
-"""Whatever lies in the bucket, a restore writes nothing outside and leaves the live folder be."""
+"""Rows 62 and 63 of the fault matrix: whatever lies in the bucket, a restore writes nothing outside
+and leaves the live folder be.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ NOW = datetime(2025, 8, 29, 5, tzinfo=UTC)
 NAMES = [case.name for case in CORPUS]
 # These lie in what the disk would hold, which a verify does not build up.
 ONLY_SEEN_ON_DISK = {
-    *(case.name for case in hostile._links()),
+    *(case.name for case in (*hostile._links(), *hostile._published())),
     "the same file twice",
     "the same folder twice",
     "a folder that is a file already",
@@ -53,7 +55,7 @@ def put(plan: PlanConfig, tar: bytes) -> tuple[MemoryStorage, str]:
 
 
 @pytest.mark.parametrize("case", CORPUS, ids=NAMES)
-def test_a_hostile_archive_is_refused_and_nothing_changes(
+def test_row_62_a_hostile_archive_is_refused_and_nothing_changes(
     case: Hostile, plan: PlanConfig, tmp_path: Path
 ) -> None:
     storage, key = put(plan, case.tar)
@@ -110,7 +112,7 @@ def test_the_archive_that_is_cut_below_is_good_when_whole(plan: PlanConfig) -> N
     assert run_restore(plan, storage, Progress(), key=key, now=NOW).files == 7
 
 
-def test_an_archive_cut_at_every_block_is_refused_and_nothing_changes(
+def test_row_63_an_archive_cut_at_every_block_is_refused_and_nothing_changes(
     plan: PlanConfig, tmp_path: Path
 ) -> None:
     whole = whole_archive()
@@ -129,7 +131,9 @@ def test_an_archive_cut_at_any_byte_is_refused() -> None:
             survey(io.BytesIO(whole[:size]), Progress(), "key")
 
 
-def test_a_bomb_without_metadata_is_refused_by_its_ratio(plan: PlanConfig, tmp_path: Path) -> None:
+def test_row_63_a_bomb_without_metadata_is_refused_by_its_ratio(
+    plan: PlanConfig, tmp_path: Path
+) -> None:
     size = 3 * 1024**3
     storage, key = put(plan, GOOD + hostile.header(b"data/bomb", size=size) + bytes(1024**2))
     with pytest.raises(ArchiveError) as refused:
@@ -148,7 +152,9 @@ def test_a_bomb_without_metadata_is_refused_by_its_ratio(plan: PlanConfig, tmp_p
     ],
     ids=["members", "total size", "folders kept in mind", "links kept in mind"],
 )
-def test_an_archive_over_a_limit_is_refused(limits: Limits, tar: bytes, tmp_path: Path) -> None:
+def test_row_63_an_archive_over_a_limit_is_refused(
+    limits: Limits, tar: bytes, tmp_path: Path
+) -> None:
     with pytest.raises(ArchiveError) as refused:
         extract(io.BytesIO(tar + END), tmp_path, Progress(), room=Room(limits))
     assert refused.value.code == "ARCHIVE_HOSTILE"

@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 import hashlib
 import os
+import shutil
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,7 +50,10 @@ def sealed_plan(plan: PlanConfig, sealed: bool = True) -> PlanConfig:
 
 
 def backup(plan: PlanConfig, storage: S3Storage, days: int = 0) -> BackupResult:
-    return run_backup(plan, storage, Heard(), now=NOW + timedelta(days=days))
+    """A backup, and no index of the one before left in the cache from comparing with it."""
+    made = run_backup(plan, storage, Heard(), now=NOW + timedelta(days=days))
+    shutil.rmtree(plan.temp_dir / CACHE, ignore_errors=True)
+    return made
 
 
 def paths(plan: PlanConfig, storage: S3Storage, key: str) -> list[bytes]:

@@ -6,8 +6,11 @@ import gzip
 import io
 import os
 import shutil
+import sqlite3
 import subprocess
 import tarfile
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,9 @@ from hypothesis import strategies as st
 
 from tests.engine.packing import Heard, pack_folder
 from tests.engine.trees import describe
+from worker.engine.capture.source import open_source, read_head
+from worker.engine.extract.tarread import read_members
+from worker.engine.progress import TROUBLE
 
 SEGMENT = 64 * 1024
 
@@ -143,10 +149,16 @@ def test_sockets_and_pipes_are_left_out_and_said(folder: Path, tmp_path: Path) -
 
 def test_xattrs_are_kept(folder: Path, tmp_path: Path) -> None:
     (folder / "a").write_text("a")
-    os.setxattr(folder / "a", "user.note", b"kept\x00bytes")
+    names = ("user.note", "user.a=b", "user.50%3D=", "user.%25")
+    for name in names:
+        os.setxattr(folder / "a", name, b"kept\x00=bytes of " + name.encode())
     archive = pack_folder(folder, tmp_path / "work")
     out = extract(archive, tmp_path / "out", ["tar", "--xattrs", "-xzf", "-"])
-    assert os.getxattr(out / "a", "user.note") == b"kept\x00bytes"
+    (member, _) = read_members(gzip.GzipFile(fileobj=io.BytesIO(archive)))
+    for name in names:
+        kept = b"kept\x00=bytes of " + name.encode()
+        assert os.getxattr(out / "a", name) == kept
+        assert member.xattrs[name.encode()] == kept
 
 
 def test_names_in_any_bytes_survive(folder: Path, tmp_path: Path) -> None:
@@ -200,3 +212,91 @@ def test_any_tree_comes_back(
     archive = pack_folder(folder, base / "work", segment_size=segment, part=part)
     out = extract(archive, base / "out", ["tar", "xzf", "-"])
     assert describe(out) == describe(folder)
+
+
+def test_the_index_tells_the_sizes_that_are_in_the_archive(folder: Path, tmp_path: Path) -> None:
+    database = folder / "live.db"
+    with sqlite3.connect(database, isolation_level=None) as writer:
+        writer.execute("PRAGMA journal_mode=WAL")
+        writer.execute("PRAGMA wal_autocheckpoint=0")
+        writer.execute("CREATE TABLE t (x)")
+        writer.executemany("INSERT INTO t VALUES (?)", [(bytes(4000),)] * 20)
+        small = database.stat().st_size
+        archive = pack_folder(folder, tmp_path / "work")
+    writer.close()
+    out = extract(archive, tmp_path / "out", ["tar", "xzf", "-"])
+    with closing(sqlite3.connect(tmp_path / "work" / "index.sqlite3")) as index:
+        told = dict(index.execute("SELECT name, size FROM files WHERE kind='f'"))
+    assert (out / "live.db").stat().st_size > small
+    assert told[b"live.db"] == (out / "live.db").stat().st_size
+
+
+def test_the_index_tells_the_state_at_reading_not_at_the_scan(folder: Path, tmp_path: Path) -> None:
+    log = folder / "app.log"
+    log.write_text("one line\n")
+    os.utime(log, ns=(1, 10**18))
+
+    class Appending(Heard):
+        def totals(self, *, files: int, bytes: int) -> None:
+            log.write_text("one line\nand one after the scan\n")
+
+    archive = pack_folder(folder, tmp_path / "work", progress=Appending())
+    out = extract(archive, tmp_path / "out", ["tar", "xzf", "-"])
+    with closing(sqlite3.connect(tmp_path / "work" / "index.sqlite3")) as index:
+        (told,) = index.execute("SELECT size, mtime_ns FROM files WHERE name=?", (b"app.log",))
+    info = (out / "app.log").stat()
+    assert told == (info.st_size, info.st_mtime_ns)
+    assert (out / "app.log").read_text().endswith("after the scan\n")
+
+
+class Changing(Heard):
+    """Does something to a file as soon as a first slice was packed."""
+
+    def __init__(self, change: Callable[[], object]) -> None:
+        super().__init__()
+        self.change = change
+
+    def advance(self, *, files: int = 0, bytes: int = 0, sent: int = 0) -> None:
+        if files:
+            self.change()
+
+
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"and more")
+
+
+def overwrite(path: Path) -> None:
+    append(path)
+    with path.open("r+b") as file:
+        file.write(b"other")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [(append, "FILE_GREW"), (overwrite, "FILE_CHANGED"), (Path.touch, "FILE_CHANGED")],
+)
+def test_what_is_only_appended_to_is_told_apart_from_what_changes(
+    folder: Path, tmp_path: Path, change: Callable[[Path], None], code: str
+) -> None:
+    path, before = folder / "large.log", os.urandom(30 * SEGMENT)
+    path.write_bytes(before)
+    heard = Changing(lambda: change(path))
+    archive = pack_folder(folder, tmp_path / "work", segment_size=SEGMENT, progress=heard)
+    assert heard.codes == [code]
+    if change is append:
+        out = extract(archive, tmp_path / "out", ["tar", "xzf", "-"])
+        assert (out / "large.log").read_bytes() == before
+        assert "FILE_GREW" not in TROUBLE
+
+
+def test_a_small_file_that_was_just_being_written_to_is_read_anew(folder: Path) -> None:
+    path = folder / "state.json"
+    path.write_text("half")
+    root = os.open(folder, os.O_RDONLY)
+    source = open_source(root, b"state.json")
+    path.write_text("half of it, and the rest")
+    assert read_head(source, SEGMENT) == b"half of it, and the rest"
+    assert (source.size, source.note) == (24, "")
+    source.close()
+    os.close(root)

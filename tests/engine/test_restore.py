@@ -104,7 +104,7 @@ def test_a_restore_brings_the_folder_back_and_keeps_the_replaced_one(
     assert result.safety_copy == plan.data_dir.parent / SAFETY
     assert listing(result.safety_copy) == spoiled
     assert (result.files, result.bytes, result.mode, result.warnings) == (4, 200_002, "exchange", 0)
-    assert beside(plan) == [LOCK, "data", SAFETY]
+    assert beside(plan) == [f".tarkeep-about-{SAFETY}.json", LOCK, "data", SAFETY]
 
 
 def test_steps_are_told_in_order_and_written_down_before_they_are_done(
@@ -229,7 +229,9 @@ def with_metadata(storage: MemoryStorage, plan: PlanConfig, **changes: object) -
 
 
 @pytest.mark.parametrize(
-    "changes", [{"data_size": 1 << 50}, {"file_count": 1 << 40}], ids=["space", "inodes"]
+    "changes",
+    [{"data_size": 1 << 50}, {"file_count": 1 << 40}, {"folder_count": 1 << 40}],
+    ids=["space", "inodes", "inodes of folders"],
 )
 def test_too_little_room_is_said_before_anything_is_fetched(
     changes: dict[str, int], plan: PlanConfig, storage: MemoryStorage
@@ -240,6 +242,17 @@ def test_too_little_room_is_said_before_anything_is_fetched(
         restore(plan, storage, told)
     assert refused.value.code == "TARGET_NO_SPACE"
     assert told.calls == ["preparing"]
+
+
+def test_too_little_room_names_the_safety_copies_and_how_to_remove_one(
+    plan: PlanConfig, storage: MemoryStorage
+) -> None:
+    restore(plan, storage)
+    with_metadata(storage, plan, data_size=1 << 50)
+    with pytest.raises(TargetError) as refused:
+        restore(plan, storage)
+    assert f"{SAFETY} (1 MiB)" in refused.value.hint
+    assert "tarkeep copies --remove" in refused.value.hint
 
 
 def test_an_unknown_backup_is_said(plan: PlanConfig) -> None:

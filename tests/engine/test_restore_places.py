@@ -11,22 +11,15 @@ from typing import Any
 import pytest
 
 from tests.engine.test_swap import REPOSITORY, expected
+from tests.support.places import PRIVATE, needs_mounts
 
-_PRIVATE = ["unshare", "--mount", "--propagation", "private"]
-
-
-def may_mount() -> bool:
-    probe = [*_PRIVATE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
-
-
-pytestmark = pytest.mark.skipif(not may_mount(), reason="may not mount file systems here")
+pytestmark = needs_mounts
 
 
 def probe(case: str, folder: Path) -> dict[str, Any]:
     base = folder / "base"
     base.mkdir()
-    command = [*_PRIVATE, sys.executable, "-m", "tests.engine.place_probe", case, str(base)]
+    command = [*PRIVATE, sys.executable, "-m", "tests.engine.place_probe", case, str(base)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
@@ -60,18 +53,18 @@ def test_a_place_that_cannot_take_the_backup_is_left_as_it_was(
     assert result["left"] == []
 
 
-@pytest.mark.parametrize(
-    ("point", "outcome", "word"),
-    [
-        ("swap.other-mode", "undone", "old"),
-        ("entries.moved-piece:1", "undone", "old"),
-        ("entries.moved-piece:2", "undone", "old"),
-        ("entries.moved-out:2", "undone", "old"),
-        ("entries.all-out", "undone", "old"),
-        ("entries.turned", "finished", "new"),
-        ("entries.moved-in:2", "finished", "new"),
-    ],
-)
+PIECES = [
+    ("swap.other-mode", "undone", "old"),
+    ("entries.moved-piece:1", "undone", "old"),
+    ("entries.moved-piece:2", "undone", "old"),
+    ("entries.moved-out:2", "undone", "old"),
+    ("entries.all-out", "undone", "old"),
+    ("entries.turned", "finished", "new"),
+    ("entries.moved-in:2", "finished", "new"),
+]
+
+
+@pytest.mark.parametrize(("point", "outcome", "word"), PIECES)
 def test_a_crash_while_folders_are_moved_piece_by_piece_leaves_all_old_or_all_new(
     point: str, outcome: str, word: str, tmp_path: Path
 ) -> None:

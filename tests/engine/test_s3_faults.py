@@ -117,6 +117,45 @@ def test_an_error_inside_a_200_is_an_error(
     assert requests(proxy, "POST", COMPLETE) == 2
 
 
+COPIED = b"<CopyPartResult><LastModified>2025-08-29T05:00:00.000Z</LastModified></CopyPartResult>"
+
+
+def copy_all(storage: S3Storage) -> None:
+    etag = storage.put("source", CONTENT).etag
+    with storage.start_upload(KEY) as sending:
+        sending.copy_part(1, "source", etag=etag, first=0, last=len(CONTENT) - 1)
+        sending.complete()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("PUT", PART, times=2, instead=BUSY),
+        Fault("PUT", PART, times=2, cut=-1),
+        Fault("PUT", PART, times=2, instead=SICK),
+    ],
+    ids=["busy", "connection broken", "error inside a 200"],
+)
+def test_a_part_is_copied_until_it_is_there(
+    storage: S3Storage, proxy: FaultProxy, fault: Fault
+) -> None:
+    proxy.faults = [replace(fault)]
+    copy_all(storage)
+    assert b"".join(storage.get(KEY)) == CONTENT
+    assert requests(proxy, "PUT", PART) == 3
+
+
+@pytest.mark.parametrize("answer", [Answer(200, [], COPIED), Answer(501, [], b"")])
+def test_a_copy_that_names_no_part_is_no_copy(
+    storage: S3Storage, proxy: FaultProxy, storage_config: StorageConfig, answer: Answer
+) -> None:
+    proxy.faults = [Fault("PUT", PART, instead=answer)]
+    with pytest.raises(StorageError) as caught:
+        copy_all(storage)
+    assert caught.value.code == "STORAGE_NO_RANGE_COPY"
+    assert open_uploads(storage_config) == []
+
+
 def test_an_older_object_under_the_same_key_is_not_taken_for_ours(
     proxy: FaultProxy, storage_config: StorageConfig
 ) -> None:

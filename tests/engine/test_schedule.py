@@ -15,6 +15,7 @@ from worker.engine.schedule import ALIASES, next_run, parse, slots_between, zone
 
 BERLIN, NEW_YORK, SAO_PAULO = "Europe/Berlin", "America/New_York", "America/Sao_Paulo"
 LORD_HOWE, KATHMANDU = "Australia/Lord_Howe", "Asia/Kathmandu"
+CAIRO = "Africa/Cairo"
 
 SOME_TIME = datetime(2018, 1, 1, tzinfo=UTC)
 
@@ -54,6 +55,7 @@ def test_the_next_run_is_the_first_slot_after(
     assert next_run(line, tz, utc(after)) == utc(expected)
 
 
+@pytest.mark.row(17)
 @pytest.mark.parametrize(
     ("line", "tz", "after", "until", "expected"),
     [
@@ -76,6 +78,13 @@ def test_the_next_run_is_the_first_slot_after(
          ["18 01:30", "19 02:30"]),
         # Lord Howe moves its clocks by half an hour: 5 October 2025, 02:00 to 02:30 is missing.
         ("15 2 * * *", LORD_HOWE, "2025-10-04 00:00", "2025-10-05 23:00", ["04 15:30", "05 15:15"]),
+        # ... and on 6 April 2025 it has 01:30 to 02:00 twice.
+        ("45 1 * * *", LORD_HOWE, "2025-04-05 00:00", "2025-04-06 23:00", ["05 14:45", "06 15:15"]),
+        ("*/30 * * * *", LORD_HOWE, "2025-04-05 14:00", "2025-04-05 15:30",
+         ["05 14:30", "05 15:00", "05 15:30"]),
+        # Cairo changes at midnight: 25 April 2025 begins at one, 30 October has 23:00 twice.
+        ("30 0 * * *", CAIRO, "2025-04-24 12:00", "2025-04-25 22:00", ["24 22:00", "25 21:30"]),
+        ("30 23 * * *", CAIRO, "2025-10-30 12:00", "2025-11-01 12:00", ["30 20:30", "31 21:30"]),
     ],
 )  # fmt: skip
 def test_changes_of_the_clock_lose_and_double_nothing(
@@ -84,7 +93,7 @@ def test_changes_of_the_clock_lose_and_double_nothing(
     assert slots(line, tz, after, until) == expected
 
 
-@pytest.mark.parametrize("tz", [BERLIN, NEW_YORK, SAO_PAULO, LORD_HOWE, "UTC"])
+@pytest.mark.parametrize("tz", [BERLIN, NEW_YORK, SAO_PAULO, LORD_HOWE, CAIRO, "UTC"])
 def test_a_nightly_backup_runs_once_on_every_day_of_a_year(tz: str) -> None:
     start = datetime(2018, 1, 1, tzinfo=ZoneInfo(tz))
     found = slots_between("30 2 * * *", tz, start, start.replace(year=2019))
@@ -94,7 +103,7 @@ def test_a_nightly_backup_runs_once_on_every_day_of_a_year(tz: str) -> None:
 
 @given(
     line=st.sampled_from(["30 2 * * *", "*/20 * * * *", "0 0 * * *", "5 1,2,3 * * *", "@hourly"]),
-    tz=st.sampled_from([BERLIN, SAO_PAULO, LORD_HOWE]),
+    tz=st.sampled_from([BERLIN, NEW_YORK, SAO_PAULO, LORD_HOWE, CAIRO]),
     start=st.integers(0, 8 * 365 * 24 * 60).map(lambda m: SOME_TIME + timedelta(minutes=m)),
     cut=st.floats(0, 1),
 )

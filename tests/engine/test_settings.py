@@ -203,6 +203,8 @@ def test_a_secret_is_read_from_a_file_without_its_line_end(tmp_path: Path, name:
     value = {
         "REDIS_URL": "redis://:password@host/1",
         "DATABASE_URL": "postgres://user:password@host/name",
+        "BACKUP_NOTIFY_URLS": "jsons://host.example/path",
+        "BACKUP_HEARTBEAT_URL": "https://host.example/ping",
     }.get(name, SECRET)
     (tmp_path / "secret").write_text(value + "\r\n")
     others = {k: v for k, v in GOOD.items() if k != name}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +16,11 @@ import pytest
 from tests.engine.packing import Heard
 from tests.engine.trees import describe
 from tests.support.memory_storage import MemoryStorage
+from tests.support.places import needs_mounts
+from worker.engine.archive.index_reader import open_index
 from worker.engine.backup import run_backup
-from worker.engine.capture import run as run_module
-from worker.engine.config import PlanConfig
+from worker.engine.catalogue import find_backup
+from worker.engine.config import PlanConfig, ReuseConfig
 from worker.engine.errors import InstanceError, StorageError
 from worker.engine.instances.config import CommandConfig, HookConfig, InstanceConfig
 
@@ -114,15 +119,87 @@ def test_the_spool_changes_nothing_in_the_archive(plan: PlanConfig) -> None:
     assert archives[0] == archives[1]
 
 
+@contextmanager
+def small_disk(place: Path, megabytes: int) -> Iterator[Path]:
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(place)]
+    subprocess.run(mount, check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.row(58)
+@needs_mounts
 def test_without_room_for_a_spool_the_backup_streams_and_says_so(
-    plan: PlanConfig, state: Path, monkeypatch: pytest.MonkeyPatch
+    plan: PlanConfig, state: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(run_module, "fits", lambda folder, size: False)
     watching = Watching(state)
-    run_backup(plan, MemoryStorage(), watching, now=NOW)
+    with small_disk(tmp_path / "small", 128) as small:
+        run_backup(replace(plan, temp_dir=small), MemoryStorage(), watching, now=NOW)
     assert watching.codes == ["SPOOL_NO_ROOM"]
     assert watching.ran["archiving"] is False
     assert watching.ran["publishing"] is True
+
+
+@pytest.mark.row(58)
+@needs_mounts
+@pytest.mark.parametrize(("megabytes", "codes"), [(390, ["SPOOL_NO_ROOM"]), (490, [])])
+def test_copies_of_databases_need_room_beside_the_spool(
+    plan: PlanConfig, tmp_path: Path, megabytes: int, codes: list[str]
+) -> None:
+    for name in ("one", "two"):
+        with closing(sqlite3.connect(plan.data_dir / name, isolation_level=None)) as db:
+            db.execute("CREATE TABLE t (a)")
+            db.execute("INSERT INTO t VALUES (zeroblob(45000000))")
+    heard = Heard()
+    with small_disk(tmp_path / "small", megabytes) as small:
+        run_backup(replace(plan, temp_dir=small), MemoryStorage(), heard, now=NOW)
+    assert heard.codes == codes
+
+
+@pytest.mark.row(58)
+@needs_mounts
+def test_a_spool_that_finds_no_room_any_more_is_done_without(
+    plan: PlanConfig, state: Path, tmp_path: Path
+) -> None:
+    storage, watching = MemoryStorage(), Watching(state)
+    with small_disk(tmp_path / "small", 300) as small:
+        filling = f"rm {state}; fallocate -l 250M {small}/of-another || true"
+        command = replace(plan.instances.command, stop=("sh", "-c", filling))
+        full = replace(plan, temp_dir=small, instances=replace(plan.instances, command=command))
+        made = run_backup(full, storage, watching, now=NOW)
+    assert watching.codes == ["SPOOL_NO_ROOM"]
+    assert (made.warnings, state.exists()) == (1, True)
+    assert watching.effects.count("instances") == 2
+    assert describe(unpacked(plan, storage, made.key, tmp_path / "out")) == describe(plan.data_dir)
+
+
+def test_two_stops_of_one_run_both_count(plan: PlanConfig, state: Path) -> None:
+    storage, heard = MemoryStorage(), Heard()
+    plan = replace(plan, reuse=ReuseConfig(least_copy=200, settled=-(10**18)))
+    first = run_backup(plan, storage, heard, now=NOW)
+    damage(plan, storage, first.key)
+    pause = f"sleep 0.5; touch {state}"
+    command = replace(plan.instances.command, start=("sh", "-c", pause))
+    slow = replace(plan, instances=replace(plan.instances, command=command))
+    os.mkfifo(plan.data_dir / "pipe")
+    made = run_backup(slow, storage, heard, now=NOW + timedelta(days=1))
+    assert heard.codes == ["COPY_DAMAGED", "SPECIAL_FILE", "SPECIAL_FILE"]
+    assert made.warnings == 3
+    assert made.downtime > 1  # no less than two starts take
+    assert made.metadata.downtime_seconds == made.downtime
+
+
+def damage(plan: PlanConfig, storage: MemoryStorage, key: str) -> None:
+    """In each segment one bit; what vouches for them stays as it is."""
+    content, found = storage.objects[key]
+    rotten = bytearray(content)
+    with open_index(storage, plan, find_backup(storage, plan, key)) as index:
+        for offset, length in index.query("SELECT offset, length FROM segments"):
+            rotten[offset + length // 2] ^= 1
+    storage.objects[key] = (bytes(rotten), found)
 
 
 class FullBucket(MemoryStorage):

@@ -17,9 +17,10 @@ import pytest
 from tests.support.memory_storage import MemoryStorage
 from tests.support.rclone import RcloneS3
 from tests.support.s3client import s3_client
-from worker.engine.config import StorageConfig
+from worker.engine.config import PlanConfig, StorageConfig
 from worker.engine.errors import StorageError
-from worker.engine.storage import NotFound, Storage, TooLarge
+from worker.engine.storage import Abilities, NotFound, Storage, TooLarge, UploadGone
+from worker.engine.storage.abilities import record_key
 from worker.engine.storage.s3 import IMPATIENT, open_storage
 
 PART = 5 * 1024 * 1024
@@ -157,10 +158,127 @@ def test_another_run_can_abort_an_upload_by_its_id(storage: Storage) -> None:
             sending.complete()
 
 
+def test_an_upload_that_was_left_open_is_closed_over_its_first_parts(copying: Storage) -> None:
+    storage = copying
+    with storage.start_upload(KEY) as sending:
+        for number in (1, 2, 3):
+            sending.send_part(number, CONTENT[(number - 1) * PART : number * PART])
+        assert sending.parts_done == 3
+        sending.leave_open()
+    parts = list(storage.upload_parts(KEY, sending.upload_id))[:2]
+    assert storage.close_upload(KEY, sending.upload_id, parts).size == 2 * PART
+    assert read(storage, KEY) == CONTENT[: 2 * PART]
+    assert list(storage.uploads("")) == []
+
+
 def test_aborting_an_upload_that_is_gone_is_success(storage: Storage) -> None:
     with storage.start_upload(KEY) as sending:
         sending.abort()
     storage.abort_upload(KEY, sending.upload_id)
+
+
+@pytest.mark.parametrize("end", ["aborted", "completed"])
+def test_an_upload_that_is_open_no_more_is_said_to_be_gone(storage: Storage, end: str) -> None:
+    with storage.start_upload(KEY) as sending:
+        sending.send_part(1, b"part")
+        parts = list(storage.upload_parts(KEY, sending.upload_id))
+        if end == "completed":
+            sending.complete()
+    with pytest.raises(UploadGone) as caught:
+        list(storage.upload_parts(KEY, sending.upload_id))
+    assert caught.value.code == "STORAGE_UPLOAD_GONE"
+    assert KEY in caught.value.message
+    if end == "aborted":
+        with pytest.raises(UploadGone):
+            storage.close_upload(KEY, sending.upload_id, parts)
+
+
+@pytest.fixture(params=["memory", "seaweedfs"])
+def copying(request: pytest.FixtureRequest) -> Storage:
+    """The servers that copy parts of objects; rclone's only looks as if it did."""
+    if request.param == "memory":
+        return MemoryStorage()
+    return open_storage(request.getfixturevalue("storage_config"))
+
+
+def test_what_the_server_can_do_is_tried_out_once_and_kept(
+    server_config: StorageConfig, request: pytest.FixtureRequest
+) -> None:
+    copies = "seaweedfs" in request.node.name
+    storage, plan = open_storage(server_config), PlanConfig()
+    assert storage.abilities(plan) == Abilities(copies=copies, keeps_deleted=False)
+    assert [found.key for found in storage.list("")] == [record_key(plan)]
+    storage.put(record_key(plan), b'{"version": 1}')
+    assert storage.abilities(plan).copies == copies
+    other = storage.get_bytes(record_key(plan), limit=1000).replace(b"false", b"true")
+    storage.put(record_key(plan), other)
+    assert storage.abilities(plan).keeps_deleted  # it is believed, and not tried out again
+
+
+def test_a_bucket_that_keeps_what_is_deleted_is_known(storage_config: StorageConfig) -> None:
+    s3_client(storage_config).put_bucket_versioning(
+        Bucket=storage_config.bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
+    found = open_storage(storage_config).abilities(PlanConfig())
+    assert found == Abilities(copies=True, keeps_deleted=True)
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, PART - 1), (1, PART), (PART, 2 * PART)])
+def test_a_part_is_copied_from_another_object(copying: Storage, first: int, last: int) -> None:
+    source = "backups/the source: ü+ &?%.tar.gz"
+    upload(copying, CONTENT, source)
+    etag = copying.head(source).etag
+    with copying.start_upload(KEY) as sending:
+        sending.send_part(1, CONTENT[:PART])
+        part = sending.copy_part(2, source, etag=etag, first=first, last=last)
+        sending.send_part(3, b"the end")
+        sending.complete()
+    assert (part.number, part.size) == (2, last - first + 1)
+    assert part.etag.strip('"') == part.etag != ""
+    assert read(copying, KEY) == CONTENT[:PART] + CONTENT[first : last + 1] + b"the end"
+
+
+def test_a_part_of_an_object_that_changed_is_not_copied_and_can_be_sent_instead(
+    copying: Storage,
+) -> None:
+    stale = copying.put("source", b"as it was").etag
+    copying.put("source", b"as it became")
+    with copying.start_upload(KEY) as sending:
+        with pytest.raises(StorageError) as caught:
+            sending.copy_part(1, "source", etag=stale, first=0, last=5)
+        sending.send_part(1, b"sent")
+        sending.complete()
+    assert caught.value.code == "STORAGE_OBJECT_CHANGED"
+    assert read(copying, KEY) == b"sent"
+
+
+def test_a_part_that_the_server_cannot_copy_is_never_taken_for_one(rclone: RcloneS3) -> None:
+    storage = open_storage(rclone.new_bucket(uuid.uuid4().hex))
+    etag = storage.put("source", b"0123456789").etag
+    with storage.start_upload(KEY) as sending:
+        with pytest.raises(StorageError) as caught:
+            sending.copy_part(1, "source", etag=etag, first=0, last=5)
+        with pytest.raises(ValueError, match="parts are missing"):
+            sending.complete()
+    assert caught.value.code == "STORAGE_NO_RANGE_COPY"
+    assert [found.key for found in storage.list("")] == ["source"]
+
+
+def test_a_part_of_an_object_that_is_not_there_is_not_copied(storage: Storage) -> None:
+    with storage.start_upload(KEY) as sending:
+        with pytest.raises(StorageError):
+            sending.copy_part(1, "no/such/object", etag="0" * 32, first=0, last=5)
+        with pytest.raises(ValueError, match="parts are missing"):
+            sending.complete()
+
+
+@pytest.mark.parametrize(("first", "last"), [(-1, 3), (3, 2)])
+def test_there_is_no_range_that_ends_before_it_begins(
+    storage: Storage, first: int, last: int
+) -> None:
+    etag = storage.put("source", b"0123456789").etag
+    with storage.start_upload(KEY) as sending, pytest.raises(ValueError, match="no bytes"):
+        sending.copy_part(1, "source", etag=etag, first=first, last=last)
 
 
 @pytest.mark.parametrize("numbers", [(), (2,), (1, 3)])
@@ -211,6 +329,14 @@ def test_a_put_replaces_what_was_there(storage: Storage) -> None:
     storage.put(KEY, b"first")
     storage.put(KEY, b"2nd")
     assert storage.get_bytes(KEY, limit=10) == b"2nd"
+
+
+def test_a_new_object_never_replaces_another(storage: Storage) -> None:
+    assert storage.put_new(KEY, b"first").size == 5
+    with pytest.raises(StorageError) as caught:
+        storage.put_new(KEY, b"2nd")
+    assert caught.value.code == "STORAGE_OBJECT_EXISTS"
+    assert storage.get_bytes(KEY, limit=10) == b"first"
 
 
 def test_get_bytes_refuses_more_than_its_limit(storage: Storage) -> None:

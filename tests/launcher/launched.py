@@ -9,17 +9,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
 
 from backup_project.web_settings import WEB_VARIABLES
 from launcher.ports import free_ports
+from tarkeep_client import Tarkeep
 from worker.engine.settings import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
-TREE = ("backup_project", "backups_app", "launcher", "worker", "manage.py", "Procfile")
+TREE = ("backup_project", "backups_app", "launcher", "worker", "scripts", "manage.py", "Procfile")
 TOKEN = "a-token-for-tests-" + "t" * 32
+# Tests ask far more often than people and their scripts do.
+GIVEN = {"BACKUP_API_TOKEN": TOKEN, "TARKEEP_API_RATE": "0"}
 LIMIT = 90
 
 
@@ -39,7 +43,7 @@ def copy_tree(target: Path) -> Path:
 class Launched:
     """`python -m launcher` in `home`, its output in a file."""
 
-    def __init__(self, home: Path, **settings: str) -> None:
+    def __init__(self, home: Path, *, given: Mapping[str, str] = GIVEN, **settings: str) -> None:
         self.home = home
         self.port = int(settings.setdefault("PORT", str(free_ports(1)[0])))
         self.screen = home / "screen.txt"
@@ -47,7 +51,7 @@ class Launched:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "launcher"],
                 cwd=home,
-                env=clean_environment() | {"BACKUP_API_TOKEN": TOKEN} | settings,
+                env=clean_environment() | dict(given) | settings,
                 stdin=subprocess.DEVNULL,
                 stdout=screen,
                 stderr=subprocess.STDOUT,
@@ -88,6 +92,10 @@ class Launched:
             headers={"Authorization": f"Bearer {TOKEN}"},
             timeout=LIMIT,
         )
+
+    def tarkeep(self) -> Tarkeep:
+        """The client that users have."""
+        return Tarkeep(f"http://127.0.0.1:{self.port}", token=TOKEN, timeout=LIMIT)
 
     def part(self, name: str) -> int:
         """The process id of the child whose command line holds `name`."""

@@ -61,13 +61,10 @@ def test_first_start_backup_stop_and_a_second_start_that_knows_it_all(launch, ho
     assert log_in(first, password).status_code == 302
     assert f"{home}/data   (a small sample, made just now)" in first.output()
     assert "ON THIS SAME MACHINE" in first.output()
-    with first.api() as api:
-        assert api.get("/api/backup/status").json()["storageLocal"] is True
-        made = api.post("/api/backup/trigger", params={"wait": 60})
-        assert made.status_code == 200, made.text
-    assert objects_in_bucket(home) == {made.json()["backupKey"]} | {
-        made.json()["backupKey"] + suffix for suffix in (".metadata.json", ".index")
-    }
+    with first.tarkeep() as tarkeep:
+        assert tarkeep.status()["storageLocal"] is True
+        key = tarkeep.wait(tarkeep.back_up())["backupKey"]
+    assert objects_in_bucket(home) == {key, f"{key}.metadata.json", f"{key}.index"}
     running = first.parts()
     assert len(running) >= 6
     assert first.stop() == 0
@@ -78,9 +75,8 @@ def test_first_start_backup_stop_and_a_second_start_that_knows_it_all(launch, ho
     assert password not in second.output()
     assert log_in(second, password).status_code == 302
     assert "sample" not in second.output()
-    with second.api() as api:
-        kept = [backup["key"] for backup in api.get("/api/backup/list").json()["backups"]]
-    assert kept == [made.json()["backupKey"]]
+    with second.tarkeep() as tarkeep:
+        assert [backup["key"] for backup in tarkeep.backups()] == [key]
     assert second.stop(signal.SIGTERM) == 0
 
 
@@ -129,9 +125,8 @@ def test_a_part_that_dies_is_started_again(launch):
         killed = launched.part(name)
         os.kill(killed, signal.SIGKILL)
         wait_until(lambda: any(name in line for line in others(launched, killed)))  # noqa: B023
-    with launched.api() as api:
-        made = api.post("/api/backup/trigger", params={"wait": 60})
-    assert made.status_code == 200, made.text
+    with launched.tarkeep() as tarkeep:
+        assert tarkeep.wait(tarkeep.back_up())["backupKey"]
 
 
 def others(launched: Launched, gone: int) -> list[str]:
@@ -184,8 +179,8 @@ def test_wrong_settings_are_all_shown_and_the_web_part_still_comes_up(launch):
     for name in ("BACKUP_COMPRESSION_LEVEL", "BACKUP_ENABLED"):
         assert f"Problem    {name}" in launched.output()
     assert "BACKUP_S3_BUCKET is not configured" in launched.output()
-    with launched.api() as api:
-        problems = api.get("/api/backup/status").json()["problems"]
+    with launched.tarkeep() as tarkeep:
+        problems = tarkeep.status()["problems"]
     assert {"BACKUP_COMPRESSION_LEVEL", "BACKUP_ENABLED", "BACKUP_S3_BUCKET"} <= {
         problem["variable"] for problem in problems
     }

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from django.db import connection
 from tests.settings import DATABASE_CHOICE
 from worker.engine.settings import Settings
 
+JOBS = "-A worker.app worker -Q backup -c 1 -n jobs@test --without-gossip"
+CONTROL = "-A worker.app worker -Q control -P solo -c 1 -n control@test --without-gossip"
 ROOT = Path(__file__).parents[2]
 
 
@@ -49,9 +52,11 @@ class Worker:
     process: subprocess.Popen[bytes]
 
     @classmethod
-    def start(cls, environment: dict[str, str]) -> Worker:
-        options = "-A worker.app worker -Q backup -c 1 -n jobs@test --without-gossip"
-        command = [sys.executable, "-m", "celery", *options.split()]
+    def start(
+        cls, environment: dict[str, str], options: str = JOBS, before: Sequence[str] = ()
+    ) -> Worker:
+        """`before`: the words of a command that runs the rest."""
+        command = [*before, sys.executable, "-m", "celery", *options.split()]
         return cls(subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True))
 
     def signal_group(self, number: signal.Signals) -> None:

@@ -1,9 +1,9 @@
 """A stand-in for Docker's engine. IT IS NOT DOCKER, and no test here has met a real engine.
 
-There is none where these tests run. This server answers the seven calls that Tarkeep makes as
-the published description of the Docker Engine API (version 1.41 to 1.57) says: paths, filters,
-status codes (204 done, 304 already so, 404 no such container, 409 conflict, 500) and the fields
-of the answers that are read. It listens on a unix socket and lives in the test's own process.
+There is none where these tests run. This server answers the calls that Tarkeep makes as the
+reference of the Docker Engine API says; what that is stands in `docker_contract.py`, and a call
+or an answer that is not in it fails the test. It listens on a unix socket and lives in the test's
+own process.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support import docker_contract
 
 VERSION = "1.44"
 
@@ -81,6 +83,21 @@ class Engine:
             return 200, self.containers[name].inspected()
         return self._change(self.containers[name], verb, parse_qs(parts.query))
 
+    def checked(self, method: str, path: str) -> tuple[int, Any]:
+        """The answer, and whether it and the call are as the reference has them: else 599, which
+        no driver takes. What a test has spoilt on purpose need not be."""
+        verb = urlsplit(path).path.rpartition("/")[2]
+        if verb == "_ping":
+            return self.answer(method, path)
+        try:
+            docker_contract.check_call(method, path)
+            status, told = self.answer(method, path)
+            if not any(verb == spoilt for spoilt, _ in self.faults):
+                docker_contract.check_answer(path, status, told)
+        except (AssertionError, KeyError) as error:
+            return 599, {"message": f"not in Docker's reference: {path} {error!r}"}
+        return status, told
+
     def _list(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
         filters = json.loads(query["filters"][0])
         found = [one for one in self.containers.values() if one.status in filters["status"]]
@@ -128,7 +145,7 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 def _handler(engine: Engine) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:
-            status, told = engine.answer(self.command, self.path)
+            status, told = engine.checked(self.command, self.path)
             body = told.encode() if isinstance(told, str) else json.dumps(told).encode()
             self.send_response(status)
             self.send_header("Api-Version", VERSION)

@@ -120,8 +120,8 @@ def _names() -> list[Hostile]:
         Hostile("dot-dot by a GNU long name", GOOD + long_name(b"data/../../e") + file(b"data/a") + END),
         Hostile("a NUL in a PAX path", GOOD + pax((b"path", b"data/a\0b")) + file(b"data/a") + END),
         Hostile("a name of 256 bytes", GOOD + pax((b"path", b"data/" + b"n" * 256)) + file(b"d") + END),
-        Hostile("200 folders deep", GOOD + pax((b"path", b"data" + b"/d" * 200)) + file(b"d") + END),
-        Hostile("a path of 5,000 bytes", GOOD + pax((b"path", b"data" + b"/ddddddd" * 625)) + file(b"d") + END),
+        Hostile("751 folders deep", GOOD + pax((b"path", b"data" + b"/d" * 751)) + file(b"d") + END),
+        Hostile("a path of 70,000 bytes", GOOD + pax((b"path", b"data" + (b"/" + b"d" * 199) * 350)) + file(b"d") + END),
         Hostile("dot-dot in a sparse file's name", GOOD + pax(
             (b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0"),
             (b"GNU.sparse.name", b"data/../../e"), (b"GNU.sparse.realsize", b"0"),
@@ -146,6 +146,34 @@ def _links() -> list[Hostile]:
         Hostile("a hard link to data itself", GOOD + hardlink(b"data/h", b"data") + END),
         Hostile("data itself a symlink", symlink(b"data", b"/tmp") + file(b"data/escaped") + END),
     ]  # fmt: skip
+
+
+def _published() -> list[Hostile]:
+    """The shapes by which Python's own `tarfile` was made to write outside, as published."""
+    outside = symlink(b"data/out", b"/etc/passwd")
+    return [
+        Hostile("CVE-2025-4517, a chain of links longer than a path", GOOD + _long_chain() + END),
+        Hostile("CVE-2026-11940, a file over a hard link to a symlink", GOOD + outside + hardlink(b"data/h", b"data/out") + file(b"data/h", b"root::0:0") + END),
+        Hostile("CVE-2026-82049, a mode through a hard link to a symlink", GOOD + outside + header(b"data/h", b"1", link=b"data/out", mode=0o777) + END),
+        Hostile("CVE-2025-4330, a link through a link that is made later", GOOD + symlink(b"data/a/b", b"../../..") + symlink(b"data/a", b"c") + folder(b"data/c/") + file(b"data/a/b/escaped") + END),
+    ]  # fmt: skip
+
+
+def _long_chain() -> bytes:
+    """Folders with names so long that what their short links lead to cannot be resolved: then a
+    link that climbs out of them, and a hard link through it."""
+    name, steps = b"d" * 247, [b"%c" % letter for letter in b"abcdefghijklmnop"]
+    made, path = b"", b"data"
+    for step in steps:
+        made += pax((b"path", path + b"/" + name)) + folder(b"d/")
+        made += pax((b"path", path + b"/" + step), (b"linkpath", name)) + symlink(b"s", b"t")
+        path += b"/" + name
+    last = b"data/" + b"/".join(steps) + b"/" + b"l" * 254
+    made += pax((b"path", last), (b"linkpath", b"../" * len(steps))) + symlink(b"s", b"t")
+    made += pax((b"path", b"data/escape"), (b"linkpath", last[5:] + b"/../../etc")) + symlink(
+        b"s", b"t"
+    )
+    return made + hardlink(b"data/h", b"data/escape/passwd") + file(b"data/h", b"root::0:0")
 
 
 def _kinds() -> list[Hostile]:
@@ -236,4 +264,13 @@ def _ends() -> list[Hostile]:
     ]  # fmt: skip
 
 
-CORPUS = [*_names(), *_links(), *_kinds(), *_numbers(), *_headers(), *_sparse(), *_ends()]
+CORPUS = [
+    *_names(),
+    *_links(),
+    *_published(),
+    *_kinds(),
+    *_numbers(),
+    *_headers(),
+    *_sparse(),
+    *_ends(),
+]

@@ -50,7 +50,8 @@ def make_job(**fields: Any) -> Job:
 
 
 def claimed_job(**fields: Any) -> Job:
-    job = Job.objects.claim(make_job(**fields).pk, owner="test")
+    made = make_job(**fields)
+    job = Job.objects.claim(made.pk, owner="test", host=made.host)
     assert job is not None
     return job
 

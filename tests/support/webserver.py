@@ -17,7 +17,14 @@ def web(transactional_db: None) -> Iterator[str]:
     from backup_project.asgi import application
 
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(application, log_config=None, lifespan="off", ws="websockets-sansio")
+    config = uvicorn.Config(
+        application,
+        log_config=None,
+        lifespan="off",
+        ws="websockets-sansio",
+        proxy_headers=False,
+        ws_max_size=8192,
+    )
     server = uvicorn.Server(config)
     run: Any = server.run
     thread = threading.Thread(target=run, kwargs={"sockets": [listener]})

@@ -64,6 +64,18 @@ def test_only_the_first_warnings_are_kept_and_all_are_counted():
     assert fields["warnings"][0] == {"code": "FILE_VANISHED", "path": "file0", "message": "gone"}
 
 
+def test_what_a_person_should_hear_of_comes_before_a_hundred_other_warnings():
+    counters = Counters()
+    for number in range(KEPT_WARNINGS + 50):
+        counters.warn(SourceWarning("SPECIAL_FILE", f"pipe{number}", "left out"))
+    for code in ("INSTANCES_NOT_STARTED", "FILE_VANISHED"):
+        counters.warn(SourceWarning(code, "", "it matters"))
+    fields = counters.fields()
+    assert (fields["warning_count"], fields["trouble_count"]) == (KEPT_WARNINGS + 52, 1)
+    codes = [one["code"] for one in fields["warnings"]]
+    assert codes == ["INSTANCES_NOT_STARTED", "FILE_VANISHED", *["SPECIAL_FILE"] * 98]
+
+
 def test_nothing_is_lost_between_threads():
     counters = Counters()
     with ThreadPoolExecutor(8) as pool:

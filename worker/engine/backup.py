@@ -6,16 +6,22 @@ run that dies anywhere leaves nothing that looks like a backup.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from worker.engine import hooks
 from worker.engine.capture.run import BackupRun
+from worker.engine.capture.spool import SpoolFull
 from worker.engine.capture.workspace import workspace
 from worker.engine.config import PlanConfig
+from worker.engine.crashpoints import crashpoint
 from worker.engine.metadata import Metadata
 from worker.engine.progress import Progress
+from worker.engine.retention import Held
+from worker.engine.reuse.base import NotReused
 from worker.engine.storage import Storage
+from worker.engine.swap.swap import demand_settled
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class BackupResult:
     data_size: int
     files: int
     bytes_sent: int
+    bytes_read: int
+    bytes_copied: int
     warnings: int
     checksum: str
     encrypted: bool
@@ -46,25 +54,59 @@ def run_backup(
     now: datetime,
     job_id: str = "",
     fence: int = 0,
+    held: Held | None = None,
+    unfinished: Sequence[tuple[str, str]] = (),
 ) -> BackupResult:
-    """Make one backup of the plan's data folder and prune old ones.
+    """Make one backup of the plan's data folder and prune old ones, but none that is `held`.
+
+    A run before it that broke off is gone on with, if its journal is here; `unfinished` uploads
+    (key, id) of it are then aborted.
 
     Raises `SourceError`, `StorageError`, `TargetError` or `JobStopped`; then nothing was
     published and nothing pruned.
     """
-    run = BackupRun(plan, storage, progress, now.astimezone(UTC), job_id, fence)
+    run = BackupRun(
+        plan,
+        storage,
+        progress,
+        now.astimezone(UTC),
+        job_id,
+        fence,
+        held=held or Held(),
+        unfinished=unfinished,
+    )
     progress.phase("preparing")
-    with (
-        hooks.around(plan.hooks, run.progress, job_id=job_id),
-        workspace(plan.temp_dir) as work,
-        run.prepared(work),
-        run.stopped() as instances,
-    ):
-        progress.phase("scanning")
-        run.scan()
-        run.archive(instances)
+    with hooks.around(plan.hooks, run.progress, job_id=job_id):
+        run = _make(run)
     progress.phase("pruning")
-    return _result(run, run.prune())
+    pruned = run.prune()
+    run.expire_copies()
+    crashpoint("backup.pruned")
+    return _result(run, pruned)
+
+
+def _make(run: BackupRun) -> BackupRun:
+    """Each way that does not work is tried once; the attempt that made the backup."""
+    while True:
+        try:
+            _attempt(run)
+        except (NotReused, SpoolFull) as reason:
+            run.progress.phase("preparing")
+            run = run.again(reason)
+        else:
+            return run
+
+
+def _attempt(run: BackupRun) -> None:
+    """Raises `NotReused` when what the server copied from the last backup is no good, and
+    `SpoolFull` when the temporary folder cannot hold what is to be uploaded later."""
+    with workspace(run.plan.temp_dir) as work, run.prepared(work):
+        demand_settled(run.plan.data_dir)
+        with run.stopped() as instances, run.reading():
+            run.progress.phase("scanning")
+            run.scan()
+            run.compare()
+            run.archive(instances)
 
 
 def _result(run: BackupRun, pruned: tuple[str, ...]) -> BackupResult:
@@ -74,7 +116,9 @@ def _result(run: BackupRun, pruned: tuple[str, ...]) -> BackupResult:
         size=made.size,
         data_size=run.totals.bytes,
         files=run.totals.files,
-        bytes_sent=made.size + (made.index_size or 0),
+        bytes_sent=made.bytes_sent or 0,
+        bytes_read=made.bytes_read or 0,
+        bytes_copied=made.bytes_copied or 0,
         warnings=run.progress.count,
         checksum=made.checksum,
         encrypted=made.encrypted,

@@ -8,6 +8,7 @@ asked for by its key. Objects whose names are not exactly ours are not looked at
 from __future__ import annotations
 
 import logging
+from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +18,14 @@ from worker.engine import metadata as metadata_file
 from worker.engine.config import PlanConfig
 from worker.engine.errors import ArchiveError
 from worker.engine.metadata import Metadata
-from worker.engine.naming import INDEX_SUFFIX, check_key, index_key, metadata_key, parse_key
+from worker.engine.naming import (
+    INDEX_SUFFIX,
+    check_key,
+    index_key,
+    mark_keys,
+    metadata_key,
+    parse_key,
+)
 from worker.engine.storage import NotFound, Storage, StoredObject, TooLarge
 
 LATEST = "latest"
@@ -29,6 +37,8 @@ class BackupInfo:
     """One backup. `created` is in its name, `modified` and `size` (bytes) are the archive's.
 
     `metadata` is None where it was not asked for, is missing, or cannot be used.
+    `pinned`, `confirmed` (that it is so small) and `damaged` (that a reading found it so) are known
+    of listed ones only.
     """
 
     key: str
@@ -36,6 +46,9 @@ class BackupInfo:
     modified: datetime
     size: int
     metadata: Metadata | None = None
+    pinned: bool = False
+    confirmed: bool = False
+    damaged: bool = False
 
 
 def list_backups(
@@ -47,7 +60,7 @@ def list_backups(
     """
     objects = _objects(storage, plan)
     infos = [
-        info
+        _marked(info, objects)
         for found in objects.values()
         if (info := _info(plan, found)) and metadata_key(info.key) in objects
     ]
@@ -71,6 +84,32 @@ def find_backup(storage: Storage, plan: PlanConfig, key_or_latest: str) -> Backu
     return _read_metadata(storage, info) or info
 
 
+def check_name(backup: BackupInfo) -> None:
+    """`ArchiveError` (FRAME_FOREIGN) when the metadata is that of a backup of another time.
+
+    Somebody copied it under this name. A plain archive has nothing else to tell that by.
+    """
+    made = backup.metadata
+    if made is None or made.format_version is None:
+        return  # made by hand, or by the original system
+    if datetime.fromisoformat(made.timestamp) != backup.created:
+        raise ArchiveError(
+            f"This is the backup of {made.timestamp} under another name",
+            code="FRAME_FOREIGN",
+            hint="It was copied or renamed in the bucket. Restore it under its own name.",
+        )
+
+
+def find_at(storage: Storage, plan: PlanConfig, at: datetime) -> BackupInfo:
+    """The newest backup made at that (aware) time or before. `ArchiveError` (BACKUP_NOT_FOUND)."""
+    backups = list_backups(storage, plan, with_metadata=False)
+    found = next((backup for backup in backups if backup.created <= at), None)
+    if found is None:
+        oldest = f"; the oldest is of {backups[-1].created.isoformat()}" if backups else ""
+        raise _not_found(f"There is no backup of {at.isoformat()} or before{oldest}")
+    return find_backup(storage, plan, found.key)
+
+
 def incomplete(storage: Storage, plan: PlanConfig) -> list[StoredObject]:
     """Archives and indexes of ours without metadata: begun or half deleted, or put by hand."""
     objects = _objects(storage, plan)
@@ -89,6 +128,11 @@ def _objects(storage: Storage, plan: PlanConfig) -> dict[str, StoredObject]:
 def _info(plan: PlanConfig, found: StoredObject) -> BackupInfo | None:
     created = parse_key(plan, found.key)
     return BackupInfo(found.key, created, found.modified, found.size) if created else None
+
+
+def _marked(info: BackupInfo, objects: Container[str]) -> BackupInfo:
+    pinned, confirmed, damaged = (name in objects for name in mark_keys(info.key))
+    return replace(info, pinned=pinned, confirmed=confirmed, damaged=damaged)
 
 
 def _read_metadata(storage: Storage, info: BackupInfo) -> BackupInfo | None:

@@ -54,6 +54,7 @@ class Environment:
         self.values = dict(values)
         self.base_dir = base_dir
         self.problems: list[Problem] = []
+        self.of_file: set[str] = set()  # names whose value is that of `.env`
 
     @classmethod
     def of_process(cls, base_dir: Path) -> Environment:
@@ -63,6 +64,7 @@ class Environment:
             # NAME_FILE of the real environment silences NAME of `.env`, and the other way round.
             if name not in os.environ and not os.environ.get(_twin(name)):
                 environment.values[name] = value
+                environment.of_file.add(name)
         return environment
 
     def get(self, variable: Variable[T]) -> T:

@@ -5,10 +5,11 @@
     ├── SourceError                 SOURCE_*             3   the user: the data folder
     ├── StorageError                STORAGE_*            4   the storage or its settings
     ├── ArchiveError                ARCHIVE_*            5   nobody: choose another backup
-    │   └── KeyMismatch             KEY_*                6   the user: the encryption key
+    │   └── KeyMismatch             ENCRYPTION_KEY_*     6   the user: the encryption key
     ├── TargetError                 TARGET_*             7   the user: space or rights at the target
     ├── JobStopped                  CANCELLED, ...       8   nobody: asked for, or the lease lost
-    ├── InstanceError               INSTANCES_*          9   the user: the instances or their driver
+    ├── InstanceError               INSTANCES_*,         9   the user: the instances or their driver
+    │                               RESTORE_UNHEALTHY
     └── HookError                   HOOK_FAILED         10   the user: their own hook command
 
 Each error is a code for programs, a sentence for people and a hint that says what to do next.
@@ -23,16 +24,19 @@ class EngineError(Exception):
     """Base of all errors that the engine raises on purpose.
 
     `code` is stable and upper case, `message` one sentence, `hint` what to do next.
-    None of them ever holds a secret.
+    None of them ever holds a secret. `passing`: the trouble may be over soon, and the same run
+    may go well then.
     """
 
+    passing = False
     exit_code = 1
     default_code = "ENGINE_FAILED"
+    default_hint = ""
 
     def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.default_hint
         self.code = code or self.default_code
 
     def as_dict(self) -> dict[str, str]:
@@ -58,11 +62,12 @@ class StorageError(EngineError):
 class ArchiveError(EngineError):
     exit_code = 5
     default_code = "ARCHIVE_DAMAGED"
+    default_hint = "It was damaged or changed in the bucket. Choose another backup."
 
 
 class KeyMismatch(ArchiveError):
     exit_code = 6
-    default_code = "KEY_WRONG"
+    default_code = "ENCRYPTION_KEY_WRONG"
 
 
 class TargetError(EngineError):

@@ -1,14 +1,14 @@
 """The user's own commands before and after a backup: snapshots, notices, whatever they need.
 
 Argument lists from the environment, never a shell, never from the API. Output goes into the
-job's log. What a hook is told: TARKEEP_HOOK (pre, post, on_error), TARKEEP_JOB_ID,
+job's log. What a hook is told: TARKEEP_HOOK (pre, stopped, post, on_error), TARKEEP_JOB_ID,
 TARKEEP_PHASE and TARKEEP_RESULT; nothing secret is in its environment.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
@@ -26,10 +26,19 @@ ENDED_EFFECT: Final = "hooks_ended"
 
 
 def before(hooks: HookConfig, progress: Progress, *, job_id: str, phase: str) -> None:
-    """Run the pre hook. Raises `HookError`; call `after` in any case."""
-    if hooks.pre:
+    """Run the pre hook. Raises `HookError`, `JobStopped`; call `after` in any case."""
+    if hooks.pre or hooks.stopped:
         progress.record(BEGUN_EFFECT)
-        _run("pre", hooks.pre, hooks.timeout, job_id=job_id, phase=phase, result="")
+    if hooks.pre:
+        told = _told("pre", job_id, phase, "")
+        _run("pre", hooks.pre, hooks.timeout, told, partial(_go_on, progress))
+
+
+def stopped(hooks: HookConfig, progress: Progress, *, job_id: str) -> None:
+    """Run the hook for the moment in which nobody writes. Raises `HookError`, `JobStopped`."""
+    if hooks.stopped:
+        told = _told("stopped", job_id, "stopping", "")
+        _run("stopped", hooks.stopped, hooks.timeout, told, partial(_go_on, progress))
 
 
 def after(hooks: HookConfig, progress: Progress, *, job_id: str, phase: str, result: str) -> None:
@@ -42,10 +51,11 @@ def after(hooks: HookConfig, progress: Progress, *, job_id: str, phase: str, res
     name, argv = ("post", hooks.post) if good else ("on_error", hooks.on_error)
     try:
         if argv:
-            _run(name, argv, hooks.timeout, job_id=job_id, phase=phase, result=result)
+            # The run may have been cancelled; its last hook has its time all the same.
+            _run(name, argv, hooks.timeout, _told(name, job_id, phase, result), progress.pulse)
     except HookError as error:
         progress.warn(SourceWarning(error.code, "", error.message))
-    if hooks.pre:
+    if hooks.pre or hooks.stopped:
         _tell_ended(progress)
 
 
@@ -71,17 +81,27 @@ def left_open(effects: Iterable[Mapping[str, Any]]) -> bool:
     return names.count(BEGUN_EFFECT) > names.count(ENDED_EFFECT)
 
 
-def _run(name: str, argv: Argv, timeout: float, *, job_id: str, phase: str, result: str) -> None:
-    told = {
+def _go_on(progress: Progress) -> None:
+    progress.pulse()
+    progress.checkpoint()
+
+
+def _told(name: str, job_id: str, phase: str, result: str) -> dict[str, str]:
+    return {
         "TARKEEP_HOOK": name,
         "TARKEEP_JOB_ID": job_id,
         "TARKEEP_PHASE": phase,
         "TARKEEP_RESULT": result,
     }
+
+
+def _run(
+    name: str, argv: Argv, timeout: float, told: Mapping[str, str], pulse: Callable[[], None]
+) -> None:
     log.info("Hook %s begins", name)
     try:
         say = partial(log.info, "hook %s: %s", name)
-        code = run(argv, timeout=timeout, on_line=say, environment=told)
+        code = run(argv, timeout=timeout, on_line=say, environment=told, pulse=pulse)
     except NotRun as error:
         raise _failed(name, str(error)) from error
     if code:

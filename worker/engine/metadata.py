@@ -41,6 +41,7 @@ class Metadata:
     format_version: int | None = None
     data_size: int | None = None
     file_count: int | None = None
+    folder_count: int | None = None
     segment_count: int | None = None
     index_size: int | None = None
     index_checksum: str | None = None
@@ -50,6 +51,12 @@ class Metadata:
     fence: int | None = None
     duration_seconds: float | None = None
     downtime_seconds: float | None = None
+    bytes_read: int | None = None
+    bytes_sent: int | None = None
+    bytes_copied: int | None = None
+    base: str | None = None
+    generation: int | None = None
+    full_reason: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
     backups/whatsapp-data-backup-2025-08-29T05-00-00-000Z.tar.gz
             ├── …tar.gz.metadata.json      written last: with it the backup exists
-            └── …tar.gz.index              what is where in the archive
+            ├── …tar.gz.index              what is where in the archive
+            ├── …tar.gz.pin                retention keeps this one
+            ├── …tar.gz.confirmed          so little data is right
+            └── …tar.gz.damaged            a reading of it found damage
 
 Times are UTC to the millisecond. Whoever asks for a key from outside goes through
 `check_key`: nothing is mended or normalised, a key either is one of ours or it is refused.
@@ -19,10 +22,15 @@ from worker.engine.errors import ArchiveError
 ARCHIVE_SUFFIX = ".tar.gz"
 METADATA_SUFFIX = ".metadata.json"
 INDEX_SUFFIX = ".index"
+PIN_SUFFIX = ".pin"
+CONFIRMED_SUFFIX = ".confirmed"
+DAMAGED_SUFFIX = ".damaged"
+SUFFIXES = (METADATA_SUFFIX, INDEX_SUFFIX, PIN_SUFFIX, CONFIRMED_SUFFIX, DAMAGED_SUFFIX)
 
 _STAMP = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{3})Z"
 )
+_PROBE = re.compile(r"[0-9a-f]{16}-[a-z]{1,20}")
 
 
 def stamp(at: datetime) -> str:
@@ -54,6 +62,42 @@ def metadata_key(archive_key: str) -> str:
 
 def index_key(archive_key: str) -> str:
     return archive_key + INDEX_SUFFIX
+
+
+def pin_key(archive_key: str) -> str:
+    return archive_key + PIN_SUFFIX
+
+
+def confirmed_key(archive_key: str) -> str:
+    return archive_key + CONFIRMED_SUFFIX
+
+
+def damaged_key(archive_key: str) -> str:
+    return archive_key + DAMAGED_SUFFIX
+
+
+def mark_keys(archive_key: str) -> tuple[str, str, str]:
+    """The small objects by which people, and readings of it, mark a backup."""
+    return pin_key(archive_key), confirmed_key(archive_key), damaged_key(archive_key)
+
+
+def archive_of(plan: PlanConfig, key: str) -> str | None:
+    """The archive that the object `key` is or belongs to; None unless it is exactly ours."""
+    for suffix in ("", *SUFFIXES):
+        archive = key.removesuffix(suffix)
+        if key.endswith(suffix) and parse_key(plan, archive):
+            return archive
+    return None
+
+
+def probe_prefix(plan: PlanConfig) -> str:
+    """How the names of test objects begin: below the prefix, and like no backup's."""
+    return f"{plan.prefix}.tarkeep-probe-"
+
+
+def is_probe(plan: PlanConfig, key: str) -> bool:
+    start = probe_prefix(plan)
+    return key.startswith(start) and bool(_PROBE.fullmatch(key[len(start) :]))
 
 
 def parse_key(plan: PlanConfig, key: str) -> datetime | None:

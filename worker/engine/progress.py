@@ -16,7 +16,16 @@ from worker.engine.errors import SourceError
 TROUBLE = frozenset(
     {
         "FILE_VANISHED", "FILE_UNREADABLE", "FILE_REPLACED", "FILE_READ_ERROR", "FILE_SHRANK",
-        "FILE_CHANGED", "FOLDER_UNREADABLE", "SQLITE_COPIED_AS_FILE", "SQLITE_DAMAGED",
+        "FILE_CHANGED", "FOLDER_UNREADABLE", "PATH_TOO_LONG", "SQLITE_COPIED_AS_FILE",
+        "SQLITE_DAMAGED", "XATTR_UNREADABLE",
+    }
+)  # fmt: skip
+
+# And those that a person should hear of, though all is in the backup.
+WORRYING = TROUBLE | frozenset(
+    {
+        "INSTANCES_NOT_STOPPED", "INSTANCES_NOT_STARTED", "INSTANCES_UNHEALTHY",
+        "INSTANCES_CAME_BACK", "HOOK_FAILED", "SPOOL_NO_ROOM", "OTHER_FILE_SYSTEM",
     }
 )  # fmt: skip
 
@@ -48,6 +57,9 @@ class Progress:
     def advance(self, *, files: int = 0, bytes: int = 0, sent: int = 0) -> None:
         """So much more is done: source files and bytes, and bytes sent over the network."""
 
+    def pulse(self) -> None:
+        """Work goes on, though there is nothing to count: the watchdog of stalls may be calm."""
+
     def warn(self, warning: SourceWarning) -> None:
         """Record a warning."""
 
@@ -67,6 +79,22 @@ class Progress:
         Raises `JobStopped` when the run was cancelled or no longer holds its lease; after it
         returned, the run can no longer be cancelled.
         """
+
+
+@dataclass
+class Unseen(Progress):
+    """Passes on signs of life and the wish to stop, and shows nothing else."""
+
+    inner: Progress
+
+    def totals(self, *, files: int, bytes: int) -> None:
+        self.inner.pulse()
+
+    def pulse(self) -> None:
+        self.inner.pulse()
+
+    def checkpoint(self) -> None:
+        self.inner.checkpoint()
 
 
 @dataclass
@@ -98,6 +126,9 @@ class Counting(Progress):
 
     def advance(self, *, files: int = 0, bytes: int = 0, sent: int = 0) -> None:
         self.inner.advance(files=files, bytes=bytes, sent=sent)
+
+    def pulse(self) -> None:
+        self.inner.pulse()
 
     def record(self, effect: str, **details: Any) -> None:
         self.inner.record(effect, **details)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import takewhile
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -58,6 +58,11 @@ def zone(name: str) -> ZoneInfo:
 def next_run(line: str, tz: str, after: datetime) -> datetime:
     """The first slot later than `after` (aware)."""
     return next(_slots(line, tz, after))
+
+
+def next_runs(line: str, tz: str, after: datetime, *, count: int) -> list[datetime]:
+    """The first `count` slots later than `after` (aware)."""
+    return list(islice(_slots(line, tz, after), count))
 
 
 def slots_between(line: str, tz: str, after: datetime, until: datetime) -> list[datetime]:

@@ -14,54 +14,53 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from worker.engine import values
-from worker.engine.config import PlanConfig, StorageConfig
+from worker.engine.config import HOME, PlanConfig, ReuseConfig, StorageConfig
 from worker.engine.environment import Environment, Problem, Variable
 from worker.engine.errors import ConfigError
 from worker.engine.instances.reading import read_hooks, read_instances
 from worker.engine.instances.variables import INSTANCE_VARIABLES
+from worker.engine.notify.variables import NOTIFY_VARIABLES, NotifyConfig, read_notify
+from worker.engine.restore_variables import (
+    RESTORE_DIR,
+    RESTORE_VARIABLES,
+    SAFETY_COPY_DAYS,
+    read_drill,
+    read_restore,
+)
+from worker.engine.schedule_variables import (
+    CATCHUP_HOURS,
+    DRILL_SCHEDULE,
+    ENABLED,
+    JITTER_MINUTES,
+    SCHEDULE,
+    SCHEDULE_VARIABLES,
+    TIMEZONE,
+    VERIFY_SCHEDULE,
+)
+from worker.engine.storage.variables import NO_BUCKET, STORAGE_VARIABLES, read_storage
 
 __all__ = ["VARIABLES", "Problem", "Settings", "Variable", "read_settings", "require"]
 
-ENABLED: Final = Variable("BACKUP_ENABLED", values.flag, "false", "turns the schedule on")
-SCHEDULE: Final = Variable("BACKUP_SCHEDULE", values.cron_line, "0 2 * * *", "when, as a cron line")
-TIMEZONE: Final = Variable(
-    "BACKUP_TIMEZONE", values.time_zone, "America/Sao_Paulo", "the schedule's time zone"
-)
 MAX_BACKUPS: Final = Variable(
     "BACKUP_MAX_BACKUPS", values.whole_number(1, 100_000), "3", "how many backups are kept"
 )
+KEEP_DAILY: Final = Variable(
+    "BACKUP_KEEP_DAILY", values.whole_number(0, 10_000), "0", "for how many days one is kept"
+)
+KEEP_WEEKLY: Final = Variable(
+    "BACKUP_KEEP_WEEKLY", values.whole_number(0, 10_000), "0", "for how many weeks one is kept"
+)
+KEEP_MONTHLY: Final = Variable(
+    "BACKUP_KEEP_MONTHLY", values.whole_number(0, 1_000), "0", "for how many months one is kept"
+)
+KEEP_YEARLY: Final = Variable(
+    "BACKUP_KEEP_YEARLY", values.whole_number(0, 100), "0", "for how many years one is kept"
+)
 STOP_INSTANCES: Final = Variable(
-    "BACKUP_STOP_INSTANCES", values.flag, "false", "stops the instances while data is read"
-)
-BUCKET: Final = Variable(
-    "BACKUP_S3_BUCKET", values.optional(values.bucket), "", "the bucket; required"
-)
-REGION: Final = Variable("BACKUP_S3_REGION", values.region, "us-east-1", "the bucket's region")
-ACCESS_KEY: Final = Variable(
-    "BACKUP_S3_ACCESS_KEY",
-    values.optional(values.access_secret),
-    "",
-    "the access key; required",
-    secret=True,
-)
-SECRET_KEY: Final = Variable(
-    "BACKUP_S3_SECRET_KEY",
-    values.optional(values.access_secret),
-    "",
-    "the secret key; required",
-    secret=True,
-)
-ENDPOINT: Final = Variable(
-    "BACKUP_S3_ENDPOINT",
-    values.optional(values.endpoint),
-    "",
-    "address of a server other than AWS; path-style addressing when set",
-)
-INSTANCE_ROLE: Final = Variable(
-    "BACKUP_S3_USE_INSTANCE_ROLE",
+    "BACKUP_STOP_INSTANCES",
     values.flag,
     "false",
-    "lets boto3 find credentials by itself when no keys are set",
+    "stops the instances while data is read, and while a restore replaces it",
 )
 COMPRESSION: Final = Variable(
     "BACKUP_COMPRESSION_LEVEL", values.whole_number(1, 9), "6", "1 is fast, 9 is small"
@@ -87,13 +86,38 @@ API_TOKEN: Final = Variable(
     "a bearer token with all rights, for scripts; at least 32 characters",
     secret=True,
 )
+METRICS_TOKEN: Final = Variable(
+    "BACKUP_METRICS_TOKEN",
+    values.optional(values.token),
+    "",
+    "a bearer token that reads /metrics and nothing else; at least 32 characters",
+    secret=True,
+)
+LOG_FORMAT: Final = Variable(
+    "BACKUP_LOG_FORMAT", values.one_of("text", "json"), "text", "lines of the log: text or json"
+)
+STALL: Final = Variable(
+    "BACKUP_STALL_MINUTES",
+    values.number(0.05, 1440),
+    "10",
+    "after how long without any sign of progress a job is stopped",
+)
 PORT: Final = Variable("PORT", values.whole_number(1, 65_535), "8000", "the web part's port")
 DATA_DIR: Final = Variable("BACKUP_DATA_DIR", values.path, "./data", "the folder to back up")
+READ_DIR: Final = Variable(
+    "BACKUP_READ_DIR", values.optional_path, "", "a snapshot of that folder, for backups to read"
+)
 NAME: Final = Variable(
     "BACKUP_NAME", values.backup_name, "whatsapp-data-backup", "how backups' names begin"
 )
 PREFIX: Final = Variable(
     "BACKUP_PREFIX", values.prefix, "backups/", "the folder in the bucket; / is its top"
+)
+FULL_EVERY: Final = Variable(
+    "BACKUP_FULL_EVERY",
+    values.whole_number(1, 1_000),
+    "30",
+    "how many backups build on each other before all is packed anew; 1 is always",
 )
 EXCLUDE: Final = Variable(
     "BACKUP_EXCLUDE", values.patterns, "", "what to leave out: gitignore patterns, commas between"
@@ -109,6 +133,15 @@ ON_TROUBLE: Final = Variable(
 )
 TEMP_DIR: Final = Variable("BACKUP_TEMP_DIR", values.path, "./temp", "for small passing files")
 LOGS_PATH: Final = Variable("LOGS_PATH", values.path, "./logs", "the folder of app.log")
+HOST: Final = Variable(
+    "BACKUP_HOST", values.host, HOME, "this machine's name; to be set on further machines only"
+)
+MAX_RUNNING: Final = Variable(
+    "BACKUP_MAX_RUNNING",
+    values.whole_number(0, 1_000),
+    "0",
+    "how many jobs run at once on all machines together; 0 is no limit",
+)
 REDIS_URL: Final = Variable(
     "REDIS_URL",
     values.redis_url,
@@ -135,19 +168,24 @@ EMBEDDED_S3: Final = Variable(
 )
 
 VARIABLES: Final[tuple[Variable[Any], ...]] = (
-    ENABLED, SCHEDULE, TIMEZONE, MAX_BACKUPS, STOP_INSTANCES,
-    BUCKET, REGION, ACCESS_KEY, SECRET_KEY, ENDPOINT, INSTANCE_ROLE,
+    *SCHEDULE_VARIABLES, MAX_BACKUPS, KEEP_DAILY, KEEP_WEEKLY, KEEP_MONTHLY, KEEP_YEARLY,
+    STOP_INSTANCES,
+    *STORAGE_VARIABLES,
     COMPRESSION, ENCRYPTION_KEY, PREVIOUS_KEYS,
-    API_TOKEN, PORT, DATA_DIR, NAME, PREFIX, EXCLUDE, CROSS, ON_TROUBLE, TEMP_DIR, LOGS_PATH,
-    REDIS_URL, DATABASE_URL, DJANGO_SECRET, EMBEDDED_S3, *INSTANCE_VARIABLES,
+    API_TOKEN, PORT, DATA_DIR, READ_DIR, NAME, PREFIX, FULL_EVERY, EXCLUDE, CROSS, ON_TROUBLE,
+    TEMP_DIR, LOGS_PATH, REDIS_URL, DATABASE_URL, DJANGO_SECRET, EMBEDDED_S3,
+    *RESTORE_VARIABLES, *INSTANCE_VARIABLES,
+    METRICS_TOKEN, LOG_FORMAT, STALL, *NOTIFY_VARIABLES, HOST, MAX_RUNNING,
 )  # fmt: skip
-
-NO_BUCKET: Final = "BACKUP_S3_BUCKET is not configured"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings, checked; where one was wrong its default stands and `problems` names it."""
+    """All settings, checked; where one was wrong its default stands and `problems` names it.
+
+    The schedules of checks are "" when they are off. `host` is the name of this machine,
+    `plan.host` that of the machine with the data. `max_running`: 0 is no limit.
+    """
 
     enabled: bool
     schedule: str
@@ -162,6 +200,16 @@ class Settings:
     secret_key: str = field(repr=False)
     embedded_s3: bool
     problems: tuple[Problem, ...]
+    verify_schedule: str = ""
+    drill_schedule: str = ""
+    notify: NotifyConfig = field(default_factory=NotifyConfig)
+    metrics_token: str = field(default="", repr=False)
+    log_format: str = "text"
+    catchup_hours: int = 24
+    jitter_minutes: int = 0
+    stall_minutes: float = 10.0
+    host: str = HOME
+    max_running: int = 0
 
 
 def read_settings(
@@ -174,13 +222,13 @@ def read_settings(
     """
     base = (base_dir or Path.cwd()).absolute()
     env = Environment.of_process(base) if environ is None else Environment(environ, base)
-    storage, plan = _storage(env), _plan(env)
+    storage, plan, notify = read_storage(env), _plan(env), read_notify(env)
     database_url = env.get(DATABASE_URL) or f"sqlite:///{quote(str(base))}/var/tarkeep.sqlite3"
     env.refuse_misspelt({name for variable in VARIABLES for name in variable.names})
     return Settings(
         enabled=env.get(ENABLED),
         schedule=env.get(SCHEDULE),
-        timezone=env.get(TIMEZONE),
+        timezone=plan.timezone,
         api_token=env.get(API_TOKEN),
         port=env.get(PORT),
         logs_path=base / env.get(LOGS_PATH),
@@ -190,13 +238,27 @@ def read_settings(
         database_url=database_url,
         secret_key=env.get(DJANGO_SECRET),
         embedded_s3=env.get(EMBEDDED_S3),
-        problems=tuple(env.problems),
+        verify_schedule=env.get(VERIFY_SCHEDULE),
+        drill_schedule=env.get(DRILL_SCHEDULE),
+        notify=notify,
+        metrics_token=env.get(METRICS_TOKEN),
+        log_format=env.get(LOG_FORMAT),
+        catchup_hours=env.get(CATCHUP_HOURS),
+        jitter_minutes=env.get(JITTER_MINUTES),
+        stall_minutes=env.get(STALL),
+        host=env.get(HOST),
+        max_running=env.get(MAX_RUNNING),
+        problems=tuple(env.problems),  # the last: each reading may add one
     )
 
 
-def require(settings: Settings) -> None:
-    """Raise one `ConfigError` that names every problem, or return when there is none."""
-    problems = settings.problems
+def require(settings: Settings, *, bucket: bool = True) -> None:
+    """Raise one `ConfigError` that names every problem, or return when there is none.
+
+    `bucket`: whether problems of the bucket's settings count.
+    """
+    about_bucket = {variable.name for variable in STORAGE_VARIABLES}
+    problems = [one for one in settings.problems if bucket or one.variable not in about_bucket]
     if not problems:
         return
     no_bucket = any(problem.message == NO_BUCKET for problem in problems)
@@ -207,25 +269,12 @@ def require(settings: Settings) -> None:
     )
 
 
-def _storage(env: Environment) -> StorageConfig:
-    use_role = env.get(INSTANCE_ROLE)
-    _need(env, BUCKET, "Set it to the name of the bucket that backups go to.")
-    if not use_role or env.is_set(ACCESS_KEY) or env.is_set(SECRET_KEY):
-        for key in (ACCESS_KEY, SECRET_KEY):
-            _need(env, key, "Set both keys, or BACKUP_S3_USE_INSTANCE_ROLE=true on AWS.")
-    return StorageConfig(
-        bucket=env.get(BUCKET),
-        region=env.get(REGION),
-        access_key=env.get(ACCESS_KEY),
-        secret_key=env.get(SECRET_KEY),
-        endpoint=env.get(ENDPOINT),
-        use_instance_role=use_role,
-    )
-
-
 def _plan(env: Environment) -> PlanConfig:
+    restore_dir, read_dir = env.get(RESTORE_DIR), env.get(READ_DIR)
+    stop, instances = env.get(STOP_INSTANCES), read_instances(env)
     return PlanConfig(
         data_dir=env.base_dir / env.get(DATA_DIR),
+        read_dir=env.base_dir / read_dir if read_dir else None,
         temp_dir=env.base_dir / env.get(TEMP_DIR),
         name=env.get(NAME),
         prefix=env.get(PREFIX),
@@ -233,15 +282,20 @@ def _plan(env: Environment) -> PlanConfig:
         encryption_key=env.get(ENCRYPTION_KEY) or None,
         previous_keys=env.get(PREVIOUS_KEYS),
         max_backups=env.get(MAX_BACKUPS),
-        stop_instances=env.get(STOP_INSTANCES),
+        keep_daily=env.get(KEEP_DAILY),
+        keep_weekly=env.get(KEEP_WEEKLY),
+        keep_monthly=env.get(KEEP_MONTHLY),
+        keep_yearly=env.get(KEEP_YEARLY),
+        timezone=env.get(TIMEZONE),
+        restore_dir=env.base_dir / restore_dir if restore_dir else None,
+        safety_copy_days=env.get(SAFETY_COPY_DAYS),
+        stop_instances=stop,
         exclude=env.get(EXCLUDE),
         cross_file_systems=env.get(CROSS),
         strict=env.get(ON_TROUBLE) == "fail",
-        instances=read_instances(env),
+        reuse=ReuseConfig(full_every=env.get(FULL_EVERY)),
+        instances=instances,
         hooks=read_hooks(env),
+        drill=read_drill(env),
+        restore=read_restore(env, may_stop=stop or bool(instances.drivers)),
     )
-
-
-def _need(env: Environment, variable: Variable[str], hint: str) -> None:
-    if not env.is_set(variable):
-        env.complain(variable.name, f"{variable.name} is not configured", hint)

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from pathspec import GitIgnoreSpec
 
 from worker.engine import schedule
+from worker.engine.addresses import address_of, is_forbidden
 from worker.engine.errors import ConfigError
 
 MIN_SECRET_LENGTH = 32
@@ -21,7 +22,13 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_HOST = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 _PREFIX_PART = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*")
+_STORAGE_CLASS = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
+_SSE = re.compile(r"AES256|aws:kms(:[!-~]{1,300})?")
+_RATE = re.compile(r"([0-9]{1,9})([KMG]?)")
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+MIN_RATE = 16 * 1024
 _PRINTABLE = re.compile(r"[!-~]+")
 
 
@@ -47,6 +54,11 @@ def flag(text: str) -> bool:
     if text.lower() not in _FLAGS:
         raise BadValue("must be true or false", "Write true, false, 1 or 0.")
     return _FLAGS[text.lower()]
+
+
+def optional_flag(text: str) -> bool | None:
+    """A flag, or None for a setting that may be left empty."""
+    return flag(text) if text else None
 
 
 def one_of(*words: str) -> Callable[[str], str]:
@@ -83,10 +95,36 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def number(low: float, high: float) -> Callable[[str], float]:
+    """A reader of decimal numbers from `low` to `high`, with a dot if they have a fraction."""
+
+    def read(text: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or not low <= float(text) <= high:
+            raise BadValue(
+                f"must be a number from {low:g} to {high:g}", "Write digits, as in 6 or 0.5."
+            )
+        return float(text)
+
+    return read
+
+
 def path(value: str) -> Path:
     if "\0" in value:
         raise BadValue("must be a path", "Write the path of a folder, such as ./data.")
-    return Path(value).expanduser()
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:  # ~nobody
+        raise BadValue("names a home that there is not", "Write the whole path.") from error
+
+
+def optional_path(value: str) -> Path | None:
+    """A path, or None for a setting that may be left empty."""
+    return path(value) if value else None
+
+
+def cron_line_or_off(value: str) -> str:
+    """A cron line, or "" for the word `off`."""
+    return "" if value.lower() == "off" else cron_line(value)
 
 
 def cron_line(value: str) -> str:
@@ -117,11 +155,48 @@ def region(value: str) -> str:
     return value
 
 
+def storage_class(value: str) -> str:
+    """One whose objects can be read at once: nothing here waits hours for a thaw."""
+    if not _STORAGE_CLASS.fullmatch(value):
+        raise BadValue("must be the name of a storage class", "Such as STANDARD_IA.")
+    if value in {"GLACIER", "DEEP_ARCHIVE"}:
+        hint = "Take GLACIER_IR or STANDARD_IA; archives of those two cannot be read at once."
+        raise BadValue("must be a storage class that can be read at once", hint)
+    return value
+
+
+def server_encryption(value: str) -> str:
+    if value == "none":
+        return ""
+    if not _SSE.fullmatch(value):
+        raise BadValue("must be none, AES256, aws:kms or aws:kms:KEY-ID", "None is right mostly.")
+    return value
+
+
+def rate(text: str) -> int:
+    """Bytes a second: 0, or 16K at least; with K, M or G (powers of 1024) behind the number."""
+    match = _RATE.fullmatch(text.upper())
+    value = int(match[1]) * _UNITS[match[2]] if match else -1
+    if value != 0 and value < MIN_RATE:
+        raise BadValue("must be bytes a second, 16K at least", "Write 500K, 2M, or 0 for no limit.")
+    return value
+
+
 def backup_name(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise BadValue(
             "must be made of a-z, 0-9, dot, dash and underscore",
             "Begin with a letter or digit; at most 100 characters.",
+        )
+    return value
+
+
+def host(value: str) -> str:
+    """The name that a machine goes by in plans and queues."""
+    if not _HOST.fullmatch(value):
+        raise BadValue(
+            "must be made of a-z, 0-9, dot and dash",
+            "Begin with a letter or digit; at most 63 characters.",
         )
     return value
 
@@ -148,7 +223,16 @@ def endpoint(value: str) -> str:
     parts = _address(value, {"http", "https"}, hint)
     if parts.query or parts.fragment:
         raise BadValue("must end with host, port or path", hint)
+    demand_reachable(parts.hostname or "")
     return value.rstrip("/")
+
+
+def demand_reachable(host: str) -> None:
+    """Raises `BadValue` for a link-local address, in whatever spelling."""
+    address = address_of(host)
+    if address is not None and is_forbidden(address):
+        hint = "Link-local addresses are where clouds keep the credentials of their machines."
+        raise BadValue("must not be a link-local or reserved address", hint, private=True)
 
 
 def redis_url(value: str) -> str:

@@ -1,4 +1,4 @@
-"""Docker's driver against a stand-in that keeps to the published API.
+"""Docker's driver against a stand-in that keeps to the published API (`docker_contract.py`).
 
 No real engine was at hand where this was written: what is shown here is that the driver and
 the documented contract agree, not that the driver and Docker do.
@@ -92,6 +92,18 @@ def test_health_is_the_container_s_own_where_it_has_one(docker: DockerSite):
     for health, well in (("starting", False), ("unhealthy", False), ("healthy", True)):
         docker.engine.containers["app-one"].health = health
         assert driver.is_healthy("app-one") is well
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("POST", "/v1.44/containers/app-one/stop?timeout=5"),
+        ("GET", "/v1.44/containers/app-one/start"),
+        ("GET", '/v1.44/containers/json?filters={"state":["running"]}'),
+    ],
+)
+def test_a_call_that_is_not_in_the_reference_would_be_noticed(docker: DockerSite, call):
+    assert docker.engine.checked(*call)[0] == 599
 
 
 def add(docker: DockerSite, container: Container) -> None:

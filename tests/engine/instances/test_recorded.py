@@ -17,8 +17,12 @@ import pytest
 from tests.engine.instances.dying_run import WrittenDown, read_effects
 from tests.engine.instances.sites import ROOT, Site
 from tests.support import appctl
-from worker.engine.errors import InstanceError
-from worker.engine.instances.recorded import restart_recorded, still_stopped
+from worker.engine.config import StorageConfig
+from worker.engine.instances.command import CommandDriver
+from worker.engine.instances.config import CommandConfig
+from worker.engine.instances.driver import Driver
+from worker.engine.instances.journal import Journal, bring_up
+from worker.engine.instances.recorded import failures, restarts, still_stopped, untried
 
 CRASHES = [
     "instances.noted",
@@ -39,6 +43,15 @@ def effects(site: Site) -> list[dict[str, Any]]:
     return read_effects(site.folder / "effects")
 
 
+def restart(told: list[dict[str, Any]], *drivers: Driver) -> list[str]:
+    """Start what is stopped, write that into `told`, and name what runs now."""
+    names = []
+    for one in list(restarts(told, drivers, timeout=30)):
+        told[:] = one.noted(told)
+        names += [] if one.error else [f"{one.driver} {one.id}"]
+    return names
+
+
 def wait_for_commands_of_the_dead(folder: Path) -> None:
     """They outlive it by seconds, its lease by a minute and a half."""
     while any(_is_command_in(folder, process) for process in Path("/proc").glob("[0-9]*")):
@@ -57,7 +70,7 @@ def _is_command_in(folder: Path, process: Path) -> bool:
 def test_killed_at_any_step_what_ran_runs_again_and_nothing_else(site: Site, point: str):
     run = begin(site, TARKEEP_CRASH_AT=point)
     assert run.wait(120) == -signal.SIGKILL
-    restart_recorded(effects(site), [site.driver()])
+    restart(effects(site), site.driver())
     assert site.settle(["one", "two"]) == ["one", "two"]
 
 
@@ -68,7 +81,7 @@ def test_killed_at_any_moment_what_ran_runs_again(commands: Site, seed: int):
     run.kill()
     run.wait()
     wait_for_commands_of_the_dead(commands.folder)
-    restart_recorded(effects(commands), [commands.driver()])
+    restart(effects(commands), commands.driver())
     assert commands.settle(["one", "two"]) == ["one", "two"]
 
 
@@ -77,13 +90,13 @@ def test_a_run_that_ends_leaves_nothing_to_be_started(site: Site):
     assert site.settle(["one", "two"]) == ["one", "two"]
     assert [effect["effect"] for effect in effects(site)] == ["instances", "instances_started"]
     assert still_stopped(effects(site)) == []
-    assert restart_recorded(effects(site), [site.driver()]) == []
+    assert restart(effects(site), site.driver()) == []
 
 
 def test_starting_again_twice_is_starting_once(commands: Site):
     begin(commands, TARKEEP_CRASH_AT="instances.starting").wait(120)
     for _ in range(2):
-        restart_recorded(effects(commands), [commands.driver()])
+        restart(effects(commands), commands.driver())
     log = (commands.folder / "verbs.log").read_text().split("\n")
     assert log.count("start one") == log.count("start two") == 2  # once by us, once by the test
     assert log[-3:] == ["start two", "start one", ""]
@@ -95,20 +108,36 @@ def test_what_was_stopped_last_is_started_first(commands: Site):
     record = WrittenDown(commands.folder / "effects")
     record.record("instances", driver="command", ids=["one", "two"])
     record.record("upload", key="k", uploadId="u")
-    names = restart_recorded(effects(commands), [commands.driver()])
+    names = restart(effects(commands), commands.driver())
     assert names == ["command two", "command one"]
 
 
 def test_one_that_does_not_start_keeps_none_of_the_others_stopped(commands: Site):
     begin(commands, TARKEEP_CRASH_AT="instances.starting").wait(120)
     commands.spoil("start", "two", "fail")
-    with pytest.raises(InstanceError, match="command two") as caught:
-        restart_recorded(effects(commands), [commands.driver()])
-    assert caught.value.code == "INSTANCES_NOT_STARTED"
+    told = effects(commands)
+    assert restart(told, commands.driver()) == ["command one"]
     assert commands.running() == ["one"]
+    assert still_stopped(told) == [("command", "two")]
+    assert failures(told)[("command", "two")]
     commands.mend("start", "two")
-    restart_recorded(effects(commands), [commands.driver()])
+    assert restart(told, commands.driver()) == ["command two"]
     assert commands.running() == ["one", "two"]
+    assert still_stopped(told) == []
+    assert failures(told) == {}
+
+
+def test_what_failed_comes_last_the_next_time():
+    driver = CommandDriver(CommandConfig(stop=("true",), start=("false",), status=("false",)))
+    told: list[dict[str, Any]] = [
+        {"effect": "instances", "driver": "command", "ids": ["a", "b", "c"]}
+    ]
+    tried = restarts(told, [driver], timeout=1)
+    told = next(tried).noted(told)
+    told = next(tried).noted(told)
+    assert list(failures(told)) == [("command", "c"), ("command", "b")]
+    assert untried(told) == [("command", "a")]
+    assert [one.id for one in restarts(told, [driver], timeout=1)] == ["a", "c", "b"]
 
 
 def test_what_is_gone_is_told_and_not_tried_for_ever(
@@ -116,14 +145,14 @@ def test_what_is_gone_is_told_and_not_tried_for_ever(
 ):
     told = [{"effect": "instances", "driver": "docker", "ids": ["app-two", "removed"]}]
     docker.driver().stop("app-two", timeout=5)
-    assert restart_recorded(told, [docker.driver()]) == ["docker app-two"]
+    assert restart(told, docker.driver()) == ["docker app-two"]
     assert [r for r in caplog.records if r.levelno == logging.CRITICAL and "removed" in r.message]
 
 
 def test_a_driver_that_is_no_longer_configured_is_told(caplog: pytest.LogCaptureFixture):
     told = [{"effect": "instances", "driver": "docker", "ids": ["one"]}]
-    assert restart_recorded(told, []) == []
-    assert "docker one may be stopped" in caplog.text
+    assert restart(told) == []
+    assert "the driver docker is no longer configured" in caplog.text
 
 
 def test_only_what_was_not_started_counts_as_stopped():
@@ -133,3 +162,65 @@ def test_only_what_was_not_started_counts_as_stopped():
         {"effect": "instances_started", "driver": "docker", "ids": ["one"]},
     ]
     assert still_stopped(told) == [("docker", "two"), ("http", "one")]
+
+
+def backup_by_hand(site: Site, bucket: StorageConfig, **environment: str) -> int:
+    (site.folder / "data").mkdir(exist_ok=True)
+    (site.folder / "data" / "state").write_text("x")
+    variables = {
+        "BACKUP_S3_BUCKET": bucket.bucket,
+        "BACKUP_S3_ENDPOINT": bucket.endpoint or "",
+        "BACKUP_S3_ACCESS_KEY": bucket.access_key,
+        "BACKUP_S3_SECRET_KEY": bucket.secret_key,
+        "BACKUP_STOP_INSTANCES": "true",
+        "BACKUP_DATA_DIR": str(site.folder / "data"),
+        "BACKUP_TEMP_DIR": str(site.folder / "temp"),
+        "PYTHONPATH": str(ROOT),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "worker.engine.cli", "backup"],
+        cwd=site.folder,
+        env={**os.environ, **site.settings, **variables, **environment},
+    ).returncode
+
+
+def left_behind(site: Site) -> list[Path]:
+    return list((site.folder / "temp").glob(".tarkeep-stopped-*"))
+
+
+@pytest.mark.parametrize("point", ["instances.noted", "instances.stopped:2", "instances.starting"])
+def test_a_backup_by_hand_that_is_killed_is_seen_to_by_whoever_comes_next(
+    commands: Site, storage_config: StorageConfig, point: str
+):
+    code = backup_by_hand(commands, storage_config, TARKEEP_CRASH_AT=point)
+    assert code == -signal.SIGKILL
+    assert len(left_behind(commands)) == 1
+    bring_up(commands.folder / "temp", commands.config())
+    assert commands.settle(["one", "two"]) == ["one", "two"]
+    assert left_behind(commands) == []
+
+
+def test_the_next_backup_by_hand_sees_to_it_as_well_and_leaves_nothing(
+    commands: Site, storage_config: StorageConfig
+):
+    backup_by_hand(commands, storage_config, TARKEEP_CRASH_AT="instances.starting")
+    assert commands.running() == []
+    assert backup_by_hand(commands, storage_config) == 0
+    assert commands.settle(["one", "two"]) == ["one", "two"]
+    assert left_behind(commands) == []
+
+
+def test_what_a_run_that_lives_has_stopped_is_left_alone(commands: Site):
+    run = Journal(commands.folder)
+    commands.driver().stop("one", timeout=30)
+    run.record("instances", driver="command", ids=["one"])
+    bring_up(commands.folder, commands.config())
+    assert commands.running() == ["two"]
+    run.close()
+    commands.spoil("start", "one", "fail")
+    bring_up(commands.folder, commands.config())
+    assert commands.running() == ["two"]
+    commands.mend("start", "one")
+    bring_up(commands.folder, commands.config())
+    assert commands.running() == ["one", "two"]
+    assert not list(commands.folder.glob(".tarkeep-stopped-*"))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from typing import Any
 
 import pytest
 
 from tests.engine.instances.sites import Site
+from worker.engine import pulsing
 from worker.engine.errors import InstanceError, JobStopped
+from worker.engine.instances.config import StopPolicy
 from worker.engine.instances.driver import Driver
 from worker.engine.instances.recorded import still_stopped
 from worker.engine.instances.stopping import Stopped, stop_instances
@@ -130,6 +133,66 @@ def test_a_job_cancelled_between_two_stops_starts_the_first_again(commands: Site
     assert still_stopped(progress.effects) == []
 
 
+@pytest.mark.row(26)
+def test_a_cancelled_run_starts_each_once_and_waits_for_none(commands: Site):
+    """Neither for one that does not start, nor for one that is not well."""
+    commands.spoil("start", "two", "fail")
+    progress = Watched(commands)
+    progress.checks_left = 2
+    stopped = stop(commands, progress, BACKUP_INSTANCE_HEALTH_COMMAND="false")
+    stopped.start()
+    assert asked(commands) == ["stop one", "stop two", "start two", "start one"]
+    assert progress.codes == ["INSTANCES_NOT_STARTED"]
+    assert commands.running() == ["one"]
+
+
+def test_one_that_somebody_started_meanwhile_is_told(site: Site):
+    progress = Watched(site)
+    stopped = stop(site, progress)
+    site.driver().start(site.ids[1], timeout=30)
+    assert site.settle(["two"]) == ["two"]
+    stopped.start()
+    assert progress.codes == ["INSTANCES_CAME_BACK"]
+    assert site.ids[1] in progress.warnings[0].message
+    assert site.ids[0] not in progress.warnings[0].message
+    assert site.settle(["one", "two"]) == ["one", "two"]
+
+
+def test_while_an_instance_takes_its_time_the_run_shows_that_it_lives(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    class Slow(Progress):
+        """Neither stops nor starts before it was asked whether the run still lives."""
+
+        name = "slow"
+
+        def __init__(self) -> None:
+            self.alive = threading.Event()
+            self.waited: list[bool] = []
+
+        def pulse(self) -> None:
+            self.alive.set()
+
+        def running(self) -> list[str]:
+            return ["it"]
+
+        def stop(self, instance: str, *, timeout: float) -> None:
+            self.alive.clear()
+            self.waited.append(self.alive.wait(timeout))
+
+        def start(self, instance: str, *, timeout: float) -> None:
+            self.stop(instance, timeout=timeout)
+
+        def is_healthy(self, instance: str) -> bool:
+            return True
+
+    monkeypatch.setattr(pulsing, "_EVERY", 0.05)
+    slow = Slow()
+    stop_instances([slow], slow, StopPolicy()).start()
+    assert slow.waited == [True, True]
+
+
+@pytest.mark.row(59)
 @pytest.mark.parametrize("name", ["commands", "gateway", "docker"])
 def test_one_that_cannot_be_stopped_ends_the_run_and_the_others_are_started(name: str, request):
     site: Site = request.getfixturevalue(name)
@@ -151,6 +214,7 @@ def test_or_the_run_goes_on_with_a_warning(commands: Site):
     assert commands.running() == ["one", "two"]
 
 
+@pytest.mark.row(59)
 def test_one_that_hangs_while_stopping_is_not_waited_for(commands: Site):
     commands.spoil("stop", "two", "hang")
     with pytest.raises(InstanceError, match="did not end within 1 seconds"):
@@ -185,11 +249,12 @@ def test_one_that_does_not_start_at_first_is_tried_again(commands: Site):
     assert progress.warnings == []
 
 
+@pytest.mark.row(60)
 def test_one_that_does_not_start_at_all_is_a_loud_warning_and_no_failure(
     commands: Site, caplog: pytest.LogCaptureFixture
 ):
     progress = Watched(commands)
-    stopped = stop(commands, progress, **SHORT)
+    stopped = stop(commands, progress, **SHORT | {"BACKUP_INSTANCE_READY_TIMEOUT": "8"})
     commands.spoil("start", "two", "fail")
     stopped.start()
     assert progress.codes == ["INSTANCES_NOT_STARTED"]
@@ -204,11 +269,13 @@ def test_one_that_does_not_start_at_all_is_a_loud_warning_and_no_failure(
 def test_a_driver_that_breaks_keeps_none_of_the_others_stopped(commands: Site):
     class Broken:
         name = "broken"
+        runs = True
 
         def running(self) -> list[str]:
-            return ["it"]
+            return ["it"] if self.runs else []
 
-        def stop(self, instance: str, *, timeout: float) -> None: ...
+        def stop(self, instance: str, *, timeout: float) -> None:
+            self.runs = False
 
         def start(self, instance: str, *, timeout: float) -> None:
             raise KeyError("State")

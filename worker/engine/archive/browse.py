@@ -24,8 +24,8 @@ LONGEST_PATTERN = 255  # characters; no name is longer
 # A-Z and a-z for the same; CAST because LIKE does not look into blobs.
 _SEARCH = """
 SELECT id FROM files INDEXED BY files_by_folder
-WHERE (parent, name) > (?, ?) AND CAST(name AS TEXT) LIKE ? ESCAPE '\\' AND segment IS NOT NULL
-ORDER BY parent, name LIMIT ?"""
+WHERE (parent, name) > (?, ?) AND CAST(name AS TEXT) LIKE ? ESCAPE '\\'
+AND (segment IS NOT NULL OR note IS NOT NULL) ORDER BY parent, name LIMIT ?"""
 _START = (ROOT, b"")  # behind the data folder itself, which is its own parent
 
 
@@ -40,14 +40,16 @@ class Page:
 def list_folder(
     index: IndexReader, path: bytes = b"", *, after: bytes = b"", limit: int = PAGE
 ) -> Page:
-    """Entries of a folder with names behind `after`; a file or link lists itself.
+    """Entries of a folder with names behind `after`; a file or link lists itself. Those are among
+    them that could not be saved (`Entry.is_missing`), as with `search`.
 
     Raises `ArchiveError` (PATH_NOT_FOUND).
     """
     folder = index.entry(path)
     if not folder.is_folder:
         return Page([folder], more=False)
-    return _page(index.children(folder, after, _bounded(limit) + 1), limit)
+    found = index.children(folder, after, _bounded(limit) + 1, missing=True)
+    return _page(found, limit)
 
 
 def walk(index: IndexReader, top: Entry) -> Iterator[Entry]:

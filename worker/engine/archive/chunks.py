@@ -15,6 +15,10 @@ class ChunkReader:
         self._rest = memoryview(b"")
         self.position = 0
 
+    def ignore(self) -> None:
+        """Observe no more."""
+        self._observe = bool
+
     def some(self) -> memoryview:
         """What is at hand, or the next chunk; empty at the end."""
         if not self._rest:
@@ -27,6 +31,10 @@ class ChunkReader:
 
     def exactly(self, size: int) -> bytes:
         """`size` bytes; fewer only at the end."""
+        return b"".join(self.pieces(size))
+
+    def pieces(self, size: int) -> list[memoryview]:
+        """`size` bytes as they lie in memory; fewer only at the end."""
         pieces: list[memoryview] = []
         missing = size
         while missing and (piece := self.some()):
@@ -35,7 +43,7 @@ class ChunkReader:
                 piece = piece[:missing]
             pieces.append(piece)
             missing -= len(piece)
-        return b"".join(pieces)
+        return pieces
 
     def push_back(self, rest: memoryview) -> None:
         """Give back the end of what was read last: it comes first again."""

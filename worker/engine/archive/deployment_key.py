@@ -8,6 +8,8 @@ the bucket can then neither weaken the derivation nor choose the salt.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from worker.engine.archive.frames import HEADER_SIZE, FrameHeader, parse_header
 from worker.engine.archive.keys import KdfParams, MasterKey, derive, new_params
 from worker.engine.config import PlanConfig
@@ -18,8 +20,13 @@ from worker.engine.storage import Storage
 _LOOK_AT = 3  # newest archives
 
 
-def sealing_key(storage: Storage, plan: PlanConfig) -> MasterKey | None:
-    """The key for new archives; None when no passphrase is set."""
+def sealing_key(
+    storage: Storage, plan: PlanConfig, known: Iterable[tuple[bytes, bytes]] = ()
+) -> MasterKey | None:
+    """The key for new archives; None when no passphrase is set.
+
+    `known`: salts with their key ids, to be gone on with where the bucket tells none.
+    """
     if plan.encryption_key is None:
         return None
     for key in _newest(storage, plan):
@@ -28,6 +35,10 @@ def sealing_key(storage: Storage, plan: PlanConfig) -> MasterKey | None:
             master = derive(plan.encryption_key, header.params)
             if master.key_id == header.key_id:
                 return master
+    for salt, key_id in known:
+        master = derive(plan.encryption_key, KdfParams(salt))
+        if master.key_id == key_id:
+            return master
     return derive(plan.encryption_key, new_params())
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -26,13 +27,14 @@ _END: _Pair = (None, None)
 _IN_OLD = """
 SELECT a.name, a.id, b.id FROM main.files AS a LEFT JOIN newer.files AS b
     ON b.parent = :new AND b.name = a.name AND b.segment IS NOT NULL
-WHERE a.parent = :old AND a.name > x'' AND a.segment IS NOT NULL AND (
+WHERE a.parent = :old AND a.name > x'' AND a.name >= :start AND a.segment IS NOT NULL AND (
     b.id IS NULL OR a.kind = 'd' OR a.kind <> b.kind OR a.size <> b.size OR a.mode <> b.mode
     OR a.mtime_ns <> b.mtime_ns)
 ORDER BY a.name"""
 _ONLY_NEW = """
 SELECT b.name, NULL, b.id FROM newer.files AS b
-WHERE b.parent = :new AND b.name > x'' AND b.segment IS NOT NULL AND NOT EXISTS (
+WHERE b.parent = :new AND b.name > x'' AND b.name >= :start
+    AND b.segment IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM main.files AS a
     WHERE a.parent = :old AND a.name = b.name AND a.segment IS NOT NULL)
 ORDER BY b.name"""
@@ -94,23 +96,47 @@ class Counts:
         return {what: {"entries": c.entries, "bytes": c.bytes} for what, c in counts.items()}
 
 
-def diff(old: IndexReader, new: IndexReader) -> Iterator[Change]:
-    """All changes from `old` to `new`: a folder's own first, then those in it, then its next."""
-    with old.beside(new) as both:
-        if _differing(old.root, new.root):
+def diff(old: IndexReader, new: IndexReader, *, after: bytes | None = None) -> Iterator[Change]:
+    """All changes from `old` to `new`: a folder's own first, then those in it, then its next.
+
+    `after` is the path of the last change of an earlier call, to go on behind it.
+    """
+    way = tuple(after.split(b"/")) if after else ()
+    with old.beside(new) as both, ExitStack() as levels:
+        if after is None and _differing(old.root, new.root):
             yield Change(old.root, new.root)
-        waiting = [_pairs(both, old, new, (old.root, new.root))]
+        waiting = [(_pairs(both, old, new, (old.root, new.root), way), way)]
+        levels.callback(_close, waiting)
         while waiting:
-            before, after = next(waiting[-1], _END)
-            if before is not None and after is not None and before.kind == after.kind:
-                if _differing(before, after):
-                    yield Change(before, after)
+            pairs, way = waiting[-1]
+            before, behind = next(pairs, _END)
+            passed = _leads_to(before or behind, way)  # it has been told, or lies above what was
+            if before is not None and behind is not None and before.kind == behind.kind:
+                if not passed and _differing(before, behind):
+                    yield Change(before, behind)
                 if before.is_folder:
-                    waiting.append(_pairs(both, old, new, (before, after)))
-            elif before is not None or after is not None:
-                yield from _whole(old, new, before, after)
+                    rest = way[1:] if passed else ()
+                    waiting.append((_pairs(both, old, new, (before, behind), rest), rest))
+            elif before is not None or behind is not None:
+                changes = _whole(old, new, before, behind)
+                yield from _behind(changes, after) if passed and after else changes
             else:
                 waiting.pop()
+
+
+def _close(waiting: list[tuple[Generator[_Pair, None, None], tuple[bytes, ...]]]) -> None:
+    """Queries end before their connection does, also when whoever reads has left early."""
+    for pairs, _ in waiting:
+        pairs.close()
+
+
+def _leads_to(entry: Entry | None, way: tuple[bytes, ...]) -> bool:
+    return bool(entry and way and entry.name == way[0])
+
+
+def _behind(changes: Iterator[Change], after: bytes) -> Iterator[Change]:
+    told = after.split(b"/")
+    return (change for change in changes if change.path.split(b"/") > told)
 
 
 def _whole(
@@ -126,14 +152,19 @@ def _whole(
 
 
 def _pairs(
-    both: sqlite3.Connection, old: IndexReader, new: IndexReader, folder: tuple[Entry, Entry]
-) -> Iterator[_Pair]:
-    """Entries of a folder that may differ, by name; None for the side without one."""
+    both: sqlite3.Connection,
+    old: IndexReader,
+    new: IndexReader,
+    folder: tuple[Entry, Entry],
+    way: tuple[bytes, ...],
+) -> Generator[_Pair, None, None]:
+    """Entries of a folder that may differ, by name, from the first of `way` on; None for the
+    side without one."""
     before, after = folder
     prefix = before.path + b"/" if before.path else b""
-    folders = {"old": before.id, "new": after.id}
+    known = {"old": before.id, "new": after.id, "start": way[0] if way else b""}
     rows = heapq.merge(
-        both.execute(_IN_OLD, folders), both.execute(_ONLY_NEW, folders), key=itemgetter(0)
+        both.execute(_IN_OLD, known), both.execute(_ONLY_NEW, known), key=itemgetter(0)
     )
     for name, one, two in rows:
         path = prefix + name

@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from worker.engine.archive.choice import Choice
 from worker.engine.archive.index_reader import path_not_found
-from worker.engine.archive.members import ByIndex, Members, open_members
+from worker.engine.archive.members import ByIndex, Members, Through, open_members
 from worker.engine.archive.reader import ArchiveStream
 from worker.engine.archive.retar import Retar, content
 from worker.engine.catalogue import BackupInfo
 from worker.engine.config import PlanConfig
+from worker.engine.crashpoints import crashpoint
 from worker.engine.errors import ArchiveError, TargetError
-from worker.engine.extract.extract import ExtractResult, extract
+from worker.engine.extract.extract import ExtractResult, Room, extract
 from worker.engine.extract.limits import Limits
 from worker.engine.extract.membernames import TOP, inside
 from worker.engine.extract.refusals import damaged, hostile, shown
@@ -30,11 +32,12 @@ from worker.engine.extract.target_errors import as_target_error
 from worker.engine.extract.tarheader import DIRECTORY, FILE, HARDLINK
 from worker.engine.extract.tarread import Member
 from worker.engine.progress import Progress
+from worker.engine.room import free_space, keep, room_for_part
+from worker.engine.scratch import GET, scratch
 from worker.engine.storage import Storage
-from worker.engine.swap.discard import discard
+from worker.engine.swap.journal import sync_folder
 
 _CHUNK = 1024 * 1024
-_STAGING = ".tarkeep-get-"
 _FOLDER_MODE = 0o755  # of a folder that its archive has no record of
 _SKIPPED = "pipes, and links out of a folder made elsewhere, are not restored"
 
@@ -69,7 +72,7 @@ def open_file(
             yield _opened(path, _by_index(members, path))
         else:
             with _spool(plan) as file:
-                yield _read_through(members, path, file)
+                yield _read_through(members, path, file, free_space(plan.temp_dir))
 
 
 def save(
@@ -90,17 +93,15 @@ def save(
     with as_target_error("saving from the backup"):
         if os.path.lexists(target):
             raise _exists(target)
-        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=target.absolute().parent))
-        try:
+        with scratch(target.absolute().parent, progress, prefix=GET) as staging:
             with open_members(storage, plan, backup, progress, cache_dir) as members:
                 part = Retar(members, path)
-                result = _unpack(part, staging, backup, progress)
+                result = _unpack(part, staging, backup, progress, _room(members, path, staging))
             if part.kind == DIRECTORY and not result.root_recorded:
                 staging.chmod(_FOLDER_MODE)
+            crashpoint("get.fetched")
             _move(staging, part, path, target)
             return result
-        finally:
-            discard(staging)
 
 
 @contextmanager
@@ -125,16 +126,28 @@ def open_tar(
         else:
             with _spool(plan) as file:
                 with as_target_error("keeping what was read from the backup"):
-                    file.writelines(pieces)
+                    keep(file, pieces, free_space(plan.temp_dir))
                 yield _rewound(file)
 
 
-def _unpack(part: Retar, staging: Path, backup: BackupInfo, progress: Progress) -> ExtractResult:
+def _room(members: ByIndex | Through, path: bytes, staging: Path) -> Room:
+    """TARGET_NO_SPACE where it is known that there is too little."""
+    if isinstance(members, ByIndex):
+        needed = members.measure(Choice(entries=[path]))
+        return room_for_part(staging, needed.entries, needed.bytes)
+    return Room(members.limits, free_space(staging))
+
+
+def _unpack(
+    part: Retar, staging: Path, backup: BackupInfo, progress: Progress, room: Room
+) -> ExtractResult:
     ours = backup.metadata is not None  # as in a restore: what was saved comes back
     stream = ArchiveStream(part.pieces(), progress)
     owner = os.geteuid() == 0
     try:
-        return extract(stream, staging, progress, owner=owner, outside_link=lambda *_: ours)
+        return extract(
+            stream, staging, progress, room=room, owner=owner, outside_link=lambda *_: ours
+        )
     finally:
         stream.close()
 
@@ -149,6 +162,7 @@ def _move(staging: Path, part: Retar, path: bytes, target: Path) -> None:
     if os.path.lexists(target):
         raise _exists(target)
     made.rename(target)
+    sync_folder(target.absolute().parent)
 
 
 def _by_index(members: ByIndex, path: bytes) -> Member:
@@ -175,22 +189,23 @@ def _opened(path: bytes, member: Member, chunks: Iterator[bytes] | None = None) 
     )
 
 
-def _read_through(members: Members, path: bytes, file: IO[bytes]) -> OpenedFile:
+def _read_through(members: Members, path: bytes, file: IO[bytes], free: int) -> OpenedFile:
     with as_target_error("keeping what was read from the backup"):
-        member = _copy(members, path, file)
+        member = _copy(members, path, file, free)
         if member.kind == HARDLINK:
-            member = _copy(members, _meant(member), file)
+            member = _copy(members, _meant(member), file, free)
     return _opened(path, member, _rewound(file))
 
 
-def _copy(members: Members, path: bytes, file: IO[bytes]) -> Member:
+def _copy(members: Members, path: bytes, file: IO[bytes], free: int) -> Member:
     """The member at `path`, its content in `file`."""
     found: Member | None = None
     for _, member in members.at({path}):
         if found is not None:
             raise hostile(f"{shown(path)} is in the archive twice")
         found = member
-        file.writelines(content(member) if member.kind == FILE else ())
+        if member.kind == FILE:
+            keep(file, content(member), free)
     if found is None:
         raise path_not_found(path)
     return found

@@ -8,10 +8,14 @@ member's header begins: the segment's number and the offset in its unpacked byte
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 FORMAT = 1
 ROOT = 1  # the id of the data folder's own row
@@ -32,10 +36,28 @@ CREATE TABLE files (
 """
 
 
+# Of this run alone: files that lie in segments taken over, files with several names, the name
+# that each of those was packed under, and names that are to be links to it.
+_PASSING = """
+CREATE TEMP TABLE kept (id INTEGER PRIMARY KEY);
+CREATE TEMP TABLE linked (id INTEGER PRIMARY KEY);
+CREATE TEMP TABLE packed (dev INTEGER, ino INTEGER, id INTEGER NOT NULL, PRIMARY KEY (dev, ino))
+WITHOUT ROWID;
+CREATE TEMP TABLE links (id INTEGER PRIMARY KEY, first INTEGER NOT NULL);
+"""
+_LINKS = """
+SELECT f.id, f.parent, f.name, f.kind, f.mode, f.uid, f.gid, f.size, f.mtime_ns, f.ctime_ns,
+f.inode, o.parent, o.name
+FROM links l JOIN files f ON f.id = l.id JOIN files o ON o.id = l.first
+WHERE f.id > ? ORDER BY f.id LIMIT ?"""
+
 _DIRECTORIES = """
 SELECT id, parent, name, kind, mode, uid, gid, size, mtime_ns, ctime_ns, inode FROM files
 WHERE id > ? AND kind = 'd' ORDER BY id LIMIT ?"""
-_OTHERS = _DIRECTORIES.replace("kind = 'd'", "kind <> 'd'")
+_TOLD = """
+SELECT id, parent, name, segment, kind, mode, uid, gid, size, mtime_ns, ctime_ns, inode, start, note
+FROM files WHERE id IN (%s) AND segment IS NOT NULL"""
+_OTHERS = _DIRECTORIES.replace("kind = 'd'", "kind <> 'd' AND id NOT IN (SELECT id FROM kept)")
 
 
 class FileRow(NamedTuple):
@@ -64,16 +86,27 @@ class SegmentRow(NamedTuple):
     sha256: bytes
 
 
+def create_tables(database: sqlite3.Connection) -> None:
+    """Make a fresh file an index without content."""
+    database.executescript(_SCHEMA)
+
+
 class Index:
-    """One index file, opened for building. Used from one thread."""
+    """One index file, opened for building. Used from one thread.
+
+    `noted`: files that got a note since somebody emptied it.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db = sqlite3.connect(path, isolation_level=None, uri=True)
         # A work file of this run: lost with it, so durability buys nothing.
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "page_size=8192", "cache_size=-8192"):
             self._db.execute(f"PRAGMA {pragma}")
-        self._db.executescript(_SCHEMA)
+        create_tables(self._db)
+        self._db.executescript(_PASSING)
         self._db.execute("BEGIN")
+        self.noted: set[int] = set()
+        self._lookups = False
 
     def add_files(self, rows: Iterable[FileRow]) -> None:
         self._db.executemany(
@@ -82,6 +115,50 @@ class Index:
             rows,
         )
 
+    def add_linked(self, rows: Iterable[int]) -> None:
+        """Say which files have several names."""
+        self._db.executemany("INSERT INTO linked VALUES (?)", ((row,) for row in rows))
+
+    def is_link(self, file_id: int, dev: int, ino: int) -> bool:
+        """Whether another name of the file was here before; else this one is the first."""
+        query = "INSERT OR IGNORE INTO packed VALUES (?,?,?)"
+        if self._db.execute(query, (dev, ino, file_id)).rowcount:
+            return False
+        query = "INSERT INTO links SELECT ?, id FROM packed WHERE dev = ? AND ino = ?"
+        self._db.execute(query, (file_id, dev, ino))
+        return True
+
+    def links(self) -> Iterator[tuple[FileRow, bytes]]:
+        """Names that are links, and the path below the data folder of what each is a link to."""
+        last = 0
+        while page := self._db.execute(_LINKS, (last, PAGE)).fetchall():
+            for *row, parent, name in page:
+                folder = self.path(parent)
+                yield FileRow._make(row), folder + b"/" + name if folder else name
+            last = page[-1][0]
+
+    def attach(self, base: Path) -> None:
+        """Have another backup's finished index at hand as `base`."""
+        self._db.execute("COMMIT")
+        self._db.execute("PRAGMA trusted_schema=OFF")
+        uri = f"file:{quote(str(base))}?mode=ro&immutable=1"
+        self._db.execute("ATTACH DATABASE ? AS base", (uri,))
+        self._db.execute("BEGIN")
+
+    def detach(self) -> None:
+        """Let go of the base."""
+        self._db.execute("COMMIT")
+        self._db.execute("DETACH DATABASE base")
+        self._db.execute("BEGIN")
+
+    def query(self, sql: str, values: tuple[Any, ...] | dict[str, Any] = ()) -> sqlite3.Cursor:
+        return self._db.execute(sql, values)
+
+    def script(self, sql: str) -> None:
+        """Run several statements, none of which takes values."""
+        for statement in filter(str.strip, sql.split(";")):
+            self._db.execute(statement)
+
     def add_segments(self, rows: Iterable[SegmentRow]) -> None:
         self._db.executemany("INSERT INTO segments VALUES (?,?,?,?,?)", rows)
 
@@ -89,17 +166,73 @@ class Index:
         """Say where members lie: (segment, start, file id) each."""
         self._db.executemany("UPDATE files SET segment=?, start=? WHERE id=?", places)
 
+    def restate(
+        self, file_id: int, mode: int, uid: int, gid: int, size: int,
+        mtime_ns: int, ctime_ns: int, inode: int,
+    ) -> None:  # fmt: skip
+        """Replace what the scan saw by what was archived."""
+        self._db.execute(
+            "UPDATE files SET mode=?, uid=?, gid=?, size=?, mtime_ns=?, ctime_ns=?, inode=?"
+            " WHERE id=?",
+            (mode, uid, gid, size, mtime_ns, ctime_ns, inode, file_id),
+        )
+
     def note(self, file_id: int, code: str) -> None:
         """Remember the warning `code` on a file."""
         self._db.execute("UPDATE files SET note=? WHERE id=?", (code, file_id))
+        self.noted.add(file_id)
+
+    def told(self, ids: Iterable[int]) -> Iterator[list[Any]]:
+        """Those of the files whose place is known: id, path, segment, kind, mode, uid, gid, size,
+        mtime_ns, ctime_ns, inode, start, note; the path as `os.fsdecode` has it."""
+        wanted, folders = iter(ids), {ROOT: b""}
+        while some := list(islice(wanted, PAGE)):
+            query = _TOLD % ",".join("?" * len(some))
+            for number, parent, name, *rest in self._db.execute(query, some):
+                if parent not in folders:
+                    folders[parent] = self.path(parent) + b"/"
+                yield [number, os.fsdecode(folders[parent] + name), *rest]
+
+    def kept_as(self, old: int) -> FileRow | None:
+        """The row of a file that is taken over, by its id in the base that was compared with."""
+        query = """
+        SELECT f.id, parent, name, kind, mode, uid, gid, size, mtime_ns, ctime_ns, inode
+        FROM same s JOIN kept k ON k.id = s.new JOIN main.files f ON f.id = s.new WHERE s.old = ?"""
+        row = self._db.execute(query, (old,)).fetchone()
+        return FileRow._make(row) if row else None
+
+    def begin_lookups(self) -> None:
+        """From now on `in_segment` knows."""
+        self._db.execute("CREATE INDEX IF NOT EXISTS files_by_segment ON files (segment)")
+        self._lookups = True
+
+    def in_segment(self, number: int) -> list[int]:
+        """The files that begin in a segment; none before `begin_lookups`."""
+        query = "SELECT id FROM files WHERE segment = ?"
+        rows = self._db.execute(query, (number,)) if self._lookups else ()
+        return [file for (file,) in rows]
+
+    def segment(self, number: int) -> SegmentRow:
+        query = "SELECT * FROM main.segments WHERE id = ?"
+        return SegmentRow._make(self._db.execute(query, (number,)).fetchone())
 
     def rows(self, *, directories: bool) -> Iterator[FileRow]:
-        """All directories, or all else, in the scan's order. Rows may be updated meanwhile."""
+        """All directories, or all else that is not taken over, in the scan's order.
+
+        Rows may be updated meanwhile.
+        """
         last = 0
         query = _DIRECTORIES if directories else _OTHERS
         while page := self._db.execute(query, (last, PAGE)).fetchall():
             yield from map(FileRow._make, page)
             last = page[-1][0]
+
+    def tree(self) -> str:
+        """The SHA-256 over all segments' SHA-256s in their order, in hex."""
+        digest = hashlib.sha256()
+        for (sha256,) in self._db.execute("SELECT sha256 FROM segments ORDER BY id"):
+            digest.update(sha256)
+        return digest.hexdigest()
 
     def path(self, directory: int) -> bytes:
         """A directory's path below the data folder, without slashes at its ends; b"" for it."""
@@ -116,6 +249,7 @@ class Index:
         """Write the facts about the backup, index for browsing, and close the file."""
         self._db.executemany("INSERT INTO info VALUES (?,?)", sorted(info.items()))
         self._db.execute("COMMIT")
+        self._db.execute("DROP INDEX IF EXISTS files_by_segment")
         self._db.execute("CREATE INDEX files_by_folder ON files (parent, name)")
         self._db.close()
 

@@ -30,18 +30,23 @@ _LONGEST_VALUE = 1024 * 1024  # bytes; the longest of ours is a name
 _DEEPEST = 4096  # folders above a file: a path cannot be longer
 
 _ROW = """
-SELECT id, parent, name, kind, mode, uid, gid, size, mtime_ns, segment, start, note
-FROM files WHERE id = ?"""
-# What has no segment was seen by the scan but is not in the archive (gone, or a database's WAL).
+SELECT id, parent, name, kind, mode, uid, gid, size, mtime_ns, coalesce(segment, -1),
+coalesce(start, 0), note FROM files WHERE id = ?"""
+# What has no segment was seen by the scan but is not in the archive: a database's log, which is
+# part of the database, or what could not be saved; then a note says why.
 _CHILD = _ROW.replace("id = ?", "id > 1 AND parent = ? AND name = ? AND segment IS NOT NULL")
 _CHILDREN = _CHILD.replace("name = ?", "name > ?") + " ORDER BY name LIMIT ?"
+_SEEN_CHILDREN = _CHILDREN.replace(
+    "segment IS NOT NULL", "(segment IS NOT NULL OR note IS NOT NULL)"
+)
 
 
 class Entry(NamedTuple):
     """One file, folder or link of a backup. `path` is below the data folder, b"" for itself.
 
     `kind` is `f`, `d` or `l`; `size` in bytes, 0 but for files; `note` a warning's code or None.
-    `segment` and `start` say where the member's header begins.
+    `segment` and `start` say where the member's header begins; an entry that `is_missing` was not
+    saved, and is there to be told of.
     """
 
     id: int
@@ -62,6 +67,10 @@ class Entry(NamedTuple):
         return self.path.rpartition(b"/")[2]
 
     @property
+    def is_missing(self) -> bool:
+        return self.segment < 0
+
+    @property
     def is_folder(self) -> bool:
         return self.kind == DIRECTORY
 
@@ -80,10 +89,13 @@ class IndexReader:
     def query(self, sql: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         return self._db.execute(sql, parameters)
 
-    def children(self, folder: Entry, after: bytes, limit: int) -> list[Entry]:
-        """Entries of a folder with names behind `after`, in the order of their names' bytes."""
+    def children(
+        self, folder: Entry, after: bytes, limit: int, *, missing: bool = False
+    ) -> list[Entry]:
+        """Entries of a folder with names behind `after`, in the order of their names' bytes; with
+        those that could not be saved, if asked for."""
         prefix = folder.path + b"/" if folder.path else b""
-        rows = self.query(_CHILDREN, (folder.id, after, limit))
+        rows = self.query(_SEEN_CHILDREN if missing else _CHILDREN, (folder.id, after, limit))
         return [_entry(row, prefix + row[2]) for row in rows]
 
     def find(self, path: bytes) -> Entry | None:
@@ -121,9 +133,18 @@ class IndexReader:
             names.append(row[1])
         return b"/".join(reversed(names))
 
+    def name(self, number: int) -> bytes:
+        """The last part of the path of the entry with that id."""
+        return bytes(self.query("SELECT name FROM files WHERE id = ?", (number,)).fetchone()[0])
+
     def segment(self, number: int) -> SegmentRow | None:
         row = self.query("SELECT * FROM segments WHERE id = ?", (number,)).fetchone()
         return None if row is None else SegmentRow._make(row)
+
+    @property
+    def file(self) -> Path:
+        """The unpacked index, a SQLite file. Nobody writes to it."""
+        return self._path
 
     @contextmanager
     def beside(self, newer: IndexReader) -> Iterator[sqlite3.Connection]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +50,10 @@ class Manifest:
     @property
     def count(self) -> int:
         return len(self.records) // RECORD.size
+
+    def rows(self) -> Iterator[tuple[int, int, bytes, bytes, bytes]]:
+        """Length, unpacked length, salt, commitment and SHA-256 of each frame, in order."""
+        return RECORD.iter_unpack(self.records)
 
     def dump(self) -> bytes:
         head = {

@@ -10,28 +10,40 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from worker.engine.archive.browse import walk
+from worker.engine.archive.choice import Choice, up
 from worker.engine.archive.index_reader import Entry, IndexReader, open_index
 from worker.engine.archive.open_frames import passphrases
+from worker.engine.archive.plain import warn_plain
 from worker.engine.archive.reader import open_archive
 from worker.engine.archive.segment_reader import SegmentReader
 from worker.engine.archive.tarwrite import END_OF_ARCHIVE
-from worker.engine.catalogue import BackupInfo
+from worker.engine.catalogue import BackupInfo, check_name
 from worker.engine.config import PlanConfig
 from worker.engine.errors import ArchiveError
 from worker.engine.extract.limits import Limits
 from worker.engine.extract.membernames import inside
 from worker.engine.extract.refusals import damaged, shown
+from worker.engine.extract.tarheader import DIRECTORY
 from worker.engine.extract.tarread import Member, read_members
 from worker.engine.progress import Progress, SourceWarning
+from worker.engine.room import limits_of
 from worker.engine.storage import Storage
 
 _LIMITS = Limits()
-_NO_INDEX = ("INDEX_MISSING", "INDEX_DAMAGED", "INDEX_FOREIGN")
+NO_INDEX = ("INDEX_MISSING", "INDEX_DAMAGED", "INDEX_FOREIGN")
 
 Found = tuple[bytes, Member]  # the path below the data folder, and the member
+
+
+class Measure(NamedTuple):
+    """Entries of all kinds, the files among them, and their bytes."""
+
+    entries: int
+    files: int
+    bytes: int
 
 
 class Members(Protocol):
@@ -43,6 +55,10 @@ class Members(Protocol):
         """What lies at exactly these paths."""
         ...
 
+    def chosen(self, choice: Choice) -> Iterator[Found]:
+        """What is meant, and folders besides: at least the records of those above."""
+        ...
+
 
 @contextmanager
 def open_members(
@@ -51,13 +67,14 @@ def open_members(
     backup: BackupInfo,
     progress: Progress,
     cache_dir: Path | None = None,
-) -> Iterator[Members]:
+) -> Iterator[ByIndex | Through]:
     """By the index where there is one to believe; an unusable one is warned of."""
+    check_name(backup)
     with ExitStack() as stack:
         try:
             index = stack.enter_context(open_index(storage, plan, backup, cache_dir))
         except ArchiveError as error:
-            if error.code not in _NO_INDEX:
+            if error.code not in NO_INDEX:
                 raise
             if error.code != "INDEX_MISSING":
                 progress.warn(SourceWarning(error.code, "", error.message))
@@ -65,6 +82,8 @@ def open_members(
         if index is None:
             yield Through(storage, plan, backup, progress)
             return
+        if backup.metadata is not None and not backup.metadata.encrypted:
+            warn_plain(plan, progress)
         segments = SegmentReader(storage, backup.key, index, passphrases(plan), progress)
         stack.callback(segments.close)
         yield ByIndex(index, segments)
@@ -78,11 +97,40 @@ class ByIndex:
 
     def below(self, path: bytes) -> Iterator[Found]:
         top = self._index.entry(path)
-        return self._members(walk(self._index, top), lambda found: within(found, path))
+        return self._members(walk(self._index, top), lambda found, _: within(found, path))
 
     def at(self, paths: Collection[bytes]) -> Iterator[Found]:
         entries = (entry for path in paths if (entry := self._index.find(path)))
-        return self._members(entries, lambda found: found in paths)
+        return self._members(entries, lambda found, _: found in paths)
+
+    def chosen(self, choice: Choice) -> Iterator[Found]:
+        """Raises `ArchiveError` when something that the index names is not in the archive."""
+        above: set[bytes] = set()
+        expected = 0
+
+        def entries() -> Iterator[Entry]:
+            nonlocal expected
+            for entry in choice.entries(self._index):
+                expected += 1
+                above.update(up(entry.path))
+                yield entry
+            above.difference_update([path for path in above if choice(path, folder=True)])
+            yield from map(self._index.entry, sorted(above))
+
+        for path, member in self._members(
+            entries(), lambda path, member: path in above or is_meant(choice, path, member)
+        ):
+            expected -= path not in above
+            yield path, member
+        if expected:
+            raise damaged("it holds not all that its index names")
+
+    def measure(self, choice: Choice) -> Measure:
+        """How much is meant. `ArchiveError` (PATH_NOT_FOUND)."""
+        entries = files = size = 0
+        for entry in choice.entries(self._index):
+            entries, files, size = entries + 1, files + entry.is_file, size + entry.size
+        return Measure(entries, files, size)
 
     def one(self, path: bytes) -> Member:
         """The member at that path. Raises `ArchiveError` (PATH_NOT_FOUND)."""
@@ -95,7 +143,7 @@ class ByIndex:
         raise damaged(f"{shown(entry.path)} is not where its index says")
 
     def _members(
-        self, entries: Iterator[Entry], wanted: Callable[[bytes], bool]
+        self, entries: Iterator[Entry], wanted: Callable[[bytes, Member], bool]
     ) -> Iterator[Found]:
         """Memory grows with the number of segments alone."""
         first: set[int] = set()
@@ -106,7 +154,7 @@ class ByIndex:
         self._segments.expect(sorted(needed))
         for number in sorted(first):
             found = _Run(self._segments, number).members()
-            yield from ((path, member) for path, member in found if wanted(path))
+            yield from ((path, member) for path, member in found if wanted(path, member))
 
 
 class Through:
@@ -117,19 +165,30 @@ class Through:
     ) -> None:
         self._storage, self._plan, self._backup = storage, plan, backup
         self._progress = progress
+        self.limits = limits_of(backup)
 
     def below(self, path: bytes) -> Iterator[Found]:
-        return self._members(lambda found: within(found, path))
+        return self._members(lambda found, _: within(found, path))
 
     def at(self, paths: Collection[bytes]) -> Iterator[Found]:
-        return self._members(lambda found: found in paths)
+        return self._members(lambda found, _: found in paths)
 
-    def _members(self, wanted: Callable[[bytes], bool]) -> Iterator[Found]:
+    def chosen(self, choice: Choice) -> Iterator[Found]:
+        return self._members(
+            lambda path, member: member.kind == DIRECTORY or is_meant(choice, path, member)
+        )
+
+    def _members(self, wanted: Callable[[bytes, Member], bool]) -> Iterator[Found]:
         with open_archive(self._storage, self._plan, self._backup, self._progress) as stream:
-            for member in read_members(stream, _LIMITS):
+            for member in read_members(stream, self.limits):
                 path = inside(member.path, _LIMITS)
-                if path is not None and wanted(path):
+                if path is not None and wanted(path, member):
                     yield path, member
+
+
+def is_meant(choice: Choice, path: bytes, member: Member) -> bool:
+    """Whether the member is chosen, or belongs to a database that is."""
+    return choice(path, folder=member.kind == DIRECTORY) or choice.companion(path)
 
 
 def within(path: bytes, top: bytes) -> bool:

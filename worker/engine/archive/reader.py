@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import PurePosixPath
 
 from worker.engine.archive.chunks import ChunkReader
 from worker.engine.archive.frames import HEADER_SIZE, MAGIC
+from worker.engine.archive.open_frames import passphrases
+from worker.engine.archive.plain import warn_plain
 from worker.engine.archive.ranged import SPAN, cut, read_spans
 from worker.engine.archive.unpack_frames import unpack_frames
 from worker.engine.archive.unpack_gzip import unpack_gzip
-from worker.engine.catalogue import BackupInfo
+from worker.engine.catalogue import BackupInfo, check_name
 from worker.engine.config import PlanConfig
 from worker.engine.errors import ArchiveError
+from worker.engine.memory import keep_buffers
 from worker.engine.metadata import Metadata
 from worker.engine.progress import Progress
 from worker.engine.storage import Storage
@@ -30,20 +33,13 @@ class ArchiveStream:
         self._pieces, self._progress = pieces, progress
         self._rest = memoryview(b"")
 
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes, fewer only at the end; b"" when everything is verified."""
-        if len(self._rest) >= size:
-            out, self._rest = self._rest[:size], self._rest[size:]
-            return bytes(out)
-        pieces, missing = [self._rest], size - len(self._rest)
-        self._rest = memoryview(b"")
-        while missing and (piece := next(self._pieces, None)) is not None:
+    def read(self, size: int) -> memoryview:
+        """Up to `size` bytes, not copied; none only when everything is verified."""
+        while not self._rest and (piece := next(self._pieces, None)) is not None:
             self._progress.checkpoint()
-            view = memoryview(piece)
-            pieces.append(view[:missing])
-            self._rest = view[missing:]
-            missing -= len(pieces[-1])
-        return b"".join(pieces)
+            self._rest = memoryview(piece)
+        out, self._rest = self._rest[:size], self._rest[size:]
+        return out
 
     def close(self) -> None:
         close = getattr(self._pieces, "close", None)
@@ -53,13 +49,25 @@ class ArchiveStream:
 
 @contextmanager
 def open_archive(
-    storage: Storage, plan: PlanConfig, backup: BackupInfo, progress: Progress
+    storage: Storage,
+    plan: PlanConfig,
+    backup: BackupInfo,
+    progress: Progress,
+    *,
+    whole: bool = True,
+    observe: Callable[[bytes], object] = lambda _: None,
 ) -> Iterator[ArchiveStream]:
     """A stream of the archive's tar bytes. Leaving early verifies nothing.
 
-    Raises `KeyMismatch` before any content is fetched, `ArchiveError` for damage.
+    `whole`: hold the object's own checksum against the metadata too where the archive is
+    encrypted. Its manifest pins every frame by seal and hash, so that adds nothing but time to
+    a restore. `observe` sees the object's own bytes once, in order; needs `whole`. Warns of
+    NOT_ENCRYPTED. Raises `KeyMismatch` before any content is fetched, `ArchiveError` for damage.
     """
-    stream = ArchiveStream(_unpacked(storage, plan, backup), progress)
+    check_name(backup)
+    keep_buffers()
+    chunks = _unpacked(storage, plan, backup, progress, observe, whole=whole)
+    stream = ArchiveStream(chunks, progress)
     try:
         yield stream
     finally:
@@ -67,28 +75,47 @@ def open_archive(
 
 
 def _unpacked(
-    storage: Storage, plan: PlanConfig, backup: BackupInfo
+    storage: Storage,
+    plan: PlanConfig,
+    backup: BackupInfo,
+    progress: Progress,
+    observe: Callable[[bytes], object],
+    *,
+    whole: bool,
 ) -> Iterator[bytes | bytearray]:
-    digest = hashlib.sha256()
+    tree = is_tree(backup.metadata)
+    digest, segments = hashlib.sha256(), hashlib.sha256()
+
+    def seen(chunk: bytes) -> None:
+        if not tree:
+            digest.update(chunk)
+        observe(chunk)
+
     with closing(_chunks(storage, backup)) as chunks:
-        source = ChunkReader(chunks, digest.update)
+        source = ChunkReader(chunks, seen)
         head = source.exactly(len(MAGIC))
         source.push_back(memoryview(head))
         if head == MAGIC:
-            keys = tuple(k for k in (plan.encryption_key, *plan.previous_keys) if k)
-            yield from unpack_frames(source, keys, name=PurePosixPath(backup.key).name)
+            if not whole:
+                source.ignore()
+            name = PurePosixPath(backup.key).name
+            yield from unpack_frames(source, passphrases(plan), name=name, observe=segments.update)
+            if not whole:
+                return
         elif head.startswith(_GZIP_MAGIC):
             _refuse_downgrade(backup.metadata)
-            yield from unpack_gzip(source)
+            warn_plain(plan, progress)
+            yield from unpack_gzip(source, segments.update if tree else None)
         else:
             raise ArchiveError("The object is neither a Tarkeep archive nor a gzip file.")
-    _check_digest(backup.metadata, digest.hexdigest())
+    _check_digest(backup.metadata, (segments if tree else digest).hexdigest())
 
 
 def _chunks(storage: Storage, backup: BackupInfo) -> Generator[bytes, None, None]:
     """The whole object. By several requests at once, so that the line is busy while we unpack,
     where its checksum tells if it was replaced between two of them."""
-    if backup.metadata is None or backup.size <= SPAN:
+    known = backup.metadata
+    if known is None or (backup.size <= SPAN and not known.encrypted):
         yield from storage.get(backup.key)
         return
     # The first header alone comes first: a wrong key is said before anything else is fetched.
@@ -105,12 +132,17 @@ def _refuse_downgrade(metadata: Metadata | None) -> None:
         )
 
 
+def is_tree(metadata: Metadata | None) -> bool:
+    """Whether the checksum is the SHA-256 over the segments' SHA-256s."""
+    return metadata is not None and metadata.checksum.startswith("sha256-tree:")
+
+
 def _check_digest(metadata: Metadata | None, digest: str) -> None:
-    """Against the metadata's `sha256:` checksum, or the bare hex of the original system."""
+    """Against the metadata's checksum, or the bare hex of the original system."""
     if metadata is None:
         return
     scheme, _, value = metadata.checksum.rpartition(":")
-    if scheme in ("", "sha256") and not hmac.compare_digest(value.lower(), digest):
+    if scheme in ("", "sha256", "sha256-tree") and not hmac.compare_digest(value.lower(), digest):
         raise ArchiveError(
             "The archive's checksum is not the one in its metadata.",
             code="ARCHIVE_CHECKSUM",

@@ -32,7 +32,7 @@ class Retar:
 
     def pieces(self) -> Iterator[bytes]:
         """The stream. Raises `ArchiveError` (PATH_NOT_FOUND) at its end if nothing was there."""
-        for path, member in self._members.below(self._top):
+        for path, member in self._found():
             self._see(path, member)
             if member.kind == HARDLINK:
                 self._defer(path, member)
@@ -42,7 +42,19 @@ class Retar:
             raise path_not_found(self._top)
         yield from self._linked_outside()
         yield from self._linked()
+        yield from self._end()
         yield tarwrite.END_OF_ARCHIVE
+
+    def _found(self) -> Iterator[Found]:
+        return self._members.below(self._top)
+
+    def _holds(self, path: bytes) -> bool:
+        """Whether the file at that path is part of the stream."""
+        return within(path, self._top)
+
+    def _end(self) -> Iterator[bytes]:
+        """What else goes into the stream."""
+        return iter(())
 
     def _see(self, path: bytes, member: Member) -> None:
         if path == self._top:
@@ -59,7 +71,7 @@ class Retar:
 
     def _linked_outside(self) -> Iterator[bytes]:
         """First names that were not asked for: their content under a name that was."""
-        outside = {target for target in self._links if not within(target, self._top)}
+        outside = {target for target in self._links if not self._holds(target)}
         if not outside:
             return
         for target, member in self._members.at(outside):
@@ -106,7 +118,7 @@ def content(member: Member) -> Iterator[bytes]:
         while length:
             piece = member.read(min(length, _CHUNK))
             length -= len(piece)
-            yield piece
+            yield bytes(piece)
     yield from _zeros(member.size - at)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
+from zlib import adler32
 
 BLOCK = 512
 END_OF_ARCHIVE = bytes(2 * BLOCK)
@@ -24,7 +25,6 @@ REGULAR, HARDLINK, SYMLINK, DIRECTORY = b"0", b"1", b"2", b"5"
 _ZEROS = bytes(BLOCK)
 _USTAR = b"ustar\x0000"
 _BLANK_CHECKSUM = 8 * ord(" ")
-_CONSTANT_SUM = _BLANK_CHECKSUM + sum(_USTAR)
 
 
 class TarEntry(NamedTuple):
@@ -65,7 +65,7 @@ def padded(size: int) -> int:
 
 
 def _ustar(entry: TarEntry) -> bytes:
-    # One formatting call: this runs for every file. %b takes the name as it is.
+    # Few and large steps: this runs for every file. %b takes the name as it is.
     body = b"%b%07o\0%07o\0%07o\0%011o\0%011o\0" % (
         entry.path[:100].ljust(100, b"\0"),
         entry.mode & 0o7777,
@@ -74,10 +74,18 @@ def _ustar(entry: TarEntry) -> bytes:
         entry.size if entry.size <= MAX_OCTAL_11 else 0,
         min(max(entry.mtime_ns // 1_000_000_000, 0), MAX_OCTAL_11),
     )
-    tail = entry.kind + entry.link[:100].ljust(100, b"\0")
-    owner = entry.uname[:31].ljust(32, b"\0") + entry.gname[:31]
-    checksum = sum(body) + sum(tail) + sum(owner) + _CONSTANT_SUM
-    return (b"%b%06o\0 %b%b%b" % (body, checksum, tail, _USTAR, owner)).ljust(BLOCK, b"\0")
+    tail, tail_sum = _tail(entry.kind, entry.link, entry.uname, entry.gname)
+    # Adler-32's lower half is one more than the sum of the bytes, as long as that is below 65520.
+    checksum = (adler32(body) & 0xFFFF) - 1 + tail_sum
+    return b"%b%06o\0 %b" % (body, checksum, tail)
+
+
+@lru_cache(maxsize=256)
+def _tail(kind: bytes, link: bytes, uname: bytes, gname: bytes) -> tuple[bytes, int]:
+    """What stands behind the checksum, the same for most files, and what it adds to the sum."""
+    owner = uname[:31].ljust(32, b"\0") + gname[:31].ljust(32, b"\0")
+    tail = (kind + link[:100].ljust(100, b"\0") + _USTAR + owner).ljust(BLOCK - 156, b"\0")
+    return tail, sum(tail) + _BLANK_CHECKSUM
 
 
 def _pax_records(entry: TarEntry) -> bytes:
@@ -92,8 +100,13 @@ def _pax_records(entry: TarEntry) -> bytes:
     if entry.real_size is not None:
         out += _sparse(entry, entry.real_size)
     for keyword in sorted(entry.xattrs):
-        out += _record(b"SCHILY.xattr." + keyword, entry.xattrs[keyword])
+        out += _record(b"SCHILY.xattr." + _escaped(keyword), entry.xattrs[keyword])
     return out
+
+
+def _escaped(name: bytes) -> bytes:
+    """A keyword ends at the first `=`; GNU tar writes and reads such names like this."""
+    return name.replace(b"%", b"%25").replace(b"=", b"%3D")
 
 
 def _long_names(entry: TarEntry) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from worker.engine.archive import codec, manifest
@@ -18,15 +18,22 @@ from worker.engine.archive.frames import HEADER_SIZE, FrameHeader, Kind, open_fr
 from worker.engine.archive.keys import MasterKey, find_key
 from worker.engine.errors import ArchiveError
 
+_Body = list[memoryview]  # in pieces: joined by the thread that opens it
 _Unpacked = tuple[bytes | bytearray, bytes]  # tar bytes, manifest record
+DIGEST_SIZE = 32  # bytes, at the end of a record
 _LOOKAHEAD = 4  # frames being opened at once
 
 
 def unpack_frames(
-    source: ChunkReader, passphrases: tuple[str, ...], *, name: str | None
+    source: ChunkReader,
+    passphrases: tuple[str, ...],
+    *,
+    name: str | None,
+    observe: Callable[[bytes], object] = lambda _: None,
 ) -> Iterator[bytes | bytearray]:
     """Raw tar bytes, a segment at a time. `name` is the archive's own name where known.
 
+    `observe` is told the SHA-256 of each segment's frame, in order, before its bytes come.
     Raises `KeyMismatch` before anything is given out, `ArchiveError` for damage.
     """
     reader = _FrameReader(source, passphrases)
@@ -37,18 +44,21 @@ def unpack_frames(
             for header, body in reader.segments():
                 waiting.append(pool.submit(reader.unpack, header, body))
                 if len(waiting) > _LOOKAHEAD:
-                    yield _take(waiting, seen)
+                    yield _take(waiting, seen, observe)
             while waiting:
-                yield _take(waiting, seen)
+                yield _take(waiting, seen, observe)
         finally:
             for future in waiting:
                 future.cancel()
     reader.check_end(seen, name)
 
 
-def _take(waiting: deque[Future[_Unpacked]], seen: bytearray) -> bytes | bytearray:
+def _take(
+    waiting: deque[Future[_Unpacked]], seen: bytearray, observe: Callable[[bytes], object]
+) -> bytes | bytearray:
     raw, record = waiting.popleft().result()
     seen += record
+    observe(record[-DIGEST_SIZE:])
     return raw
 
 
@@ -59,7 +69,7 @@ class _FrameReader:
         self._manifest: manifest.Manifest | None = None
         self._manifest_size = 0
 
-    def segments(self) -> Iterator[tuple[FrameHeader, bytes]]:
+    def segments(self) -> Iterator[tuple[FrameHeader, _Body]]:
         """Headers and bodies up to the manifest, which is read and kept."""
         while self._manifest is None:
             header, body = self._next()
@@ -67,16 +77,17 @@ class _FrameReader:
                 yield header, body
             elif header.kind is Kind.MANIFEST:
                 assert self._master is not None
-                self._manifest = manifest.load(open_frame(header, body, self._master))
+                self._manifest = manifest.load(open_frame(header, b"".join(body), self._master))
                 self._manifest_size = HEADER_SIZE + header.length
             else:
                 raise ArchiveError("A frame of another kind stands in the archive.")
 
-    def unpack(self, header: FrameHeader, body: bytes) -> _Unpacked:
+    def unpack(self, header: FrameHeader, body: _Body) -> _Unpacked:
         """One segment's tar bytes, and its record as the manifest must have it."""
         assert self._master is not None
-        raw = codec.decompress(open_frame(header, body, self._master))
-        return raw, manifest.record(header.pack(), body, len(raw))
+        sealed = b"".join(body)
+        raw = codec.decompress(open_frame(header, sealed, self._master))
+        return raw, manifest.record(header.pack(), sealed, len(raw))
 
     def check_end(self, seen: bytearray, name: str | None) -> None:
         """Trailer, end of file, and the manifest against what was read."""
@@ -92,14 +103,14 @@ class _FrameReader:
                 hint="It was renamed in the bucket. Restore it under its own name.",
             )
 
-    def _next(self) -> tuple[FrameHeader, bytes]:
+    def _next(self) -> tuple[FrameHeader, _Body]:
         at = self._source.position
         raw = self._source.exactly(HEADER_SIZE)
         if not raw:
             raise _no_manifest()
         header = self._header(raw, at)
-        body = self._source.exactly(header.length)
-        if len(body) < header.length:
+        body = self._source.pieces(header.length)
+        if sum(map(len, body)) < header.length:
             raise _truncated(at)
         return header, body
 

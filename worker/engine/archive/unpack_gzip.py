@@ -6,7 +6,8 @@ Zeros may follow the last member (tapes and uniform upload parts leave them), no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
 
 from isal import isal_zlib
 
@@ -18,35 +19,54 @@ _STEP = 1024 * 1024  # unpacked bytes per step: bounds memory against bombs
 _GZIP = 16 + 15  # zlib's code for "a gzip member, any window"
 
 
-def unpack_gzip(source: ChunkReader) -> Iterator[bytes]:
-    """Unpacked bytes, at most 1 MiB at a time. Raises `ArchiveError` for damage."""
+Observe = Callable[[bytes], object]
+
+
+def unpack_gzip(source: ChunkReader, observe: Observe | None = None) -> Iterator[bytes]:
+    """Unpacked bytes, at most 1 MiB at a time. Raises `ArchiveError` for damage.
+
+    `observe` is told the SHA-256 of each member, in order, when it was unpacked whole.
+    """
     members = 0
     while piece := source.some():
         if members and not any(piece[:2]):
             _only_zeros(source, piece)
             return
         source.push_back(piece)
-        yield from _member(source)
+        yield from _member(source, observe)
         members += 1
 
 
-def _member(source: ChunkReader) -> Iterator[bytes]:
-    inflate = isal_zlib.decompressobj(wbits=_GZIP)
+def _member(source: ChunkReader, observe: Observe | None) -> Iterator[bytes]:
+    inflate, digest = isal_zlib.decompressobj(wbits=_GZIP), hashlib.sha256()
+    last = memoryview(b"")  # what was read last: its end may belong to the next member
     try:
         while not inflate.eof:
-            piece = bytes(inflate.unconsumed_tail) or source.some()
+            piece: bytes | memoryview = bytes(inflate.unconsumed_tail)
             if not piece:
-                raise ArchiveError(
-                    f"The archive ends in the middle, at byte {source.position}.",
-                    code="ARCHIVE_TRUNCATED",
-                    hint="It was cut off. Restore another backup.",
-                )
+                if observe is not None:
+                    digest.update(last)
+                piece = last = _more(source)
             data = inflate.decompress(piece, _STEP)
             if data:
                 yield data
     except _DAMAGED as error:
         raise ArchiveError(f"The archive is damaged near byte {source.position}.") from error
     source.push_back(memoryview(inflate.unused_data))
+    if observe is not None:
+        digest.update(last[: len(last) - len(inflate.unused_data)])
+        observe(digest.digest())
+
+
+def _more(source: ChunkReader) -> memoryview:
+    piece = source.some()
+    if not piece:
+        raise ArchiveError(
+            f"The archive ends in the middle, at byte {source.position}.",
+            code="ARCHIVE_TRUNCATED",
+            hint="It was cut off. Restore another backup.",
+        )
+    return piece
 
 
 def _only_zeros(source: ChunkReader, piece: memoryview) -> None:

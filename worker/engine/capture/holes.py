@@ -7,7 +7,10 @@ line, padded to 512 bytes), and the extents follow. GNU tar, bsdtar, Python and 
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from itertools import islice
 
 from worker.engine.archive.tarwrite import padding
 from worker.engine.capture.source import SourceFile
@@ -24,7 +27,12 @@ class SparseFile:
         text = b"".join(b"%d\n" % number for number in numbers)
         self._map = text + padding(len(text))
         self._source, self._extents = source, extents
+        self.real_size = source.size
         self.size = len(self._map) + sum(length for _, length in extents)
+
+    @property
+    def note(self) -> str:
+        return self._source.note
 
     def read(self, size: int, offset: int) -> bytes:
         """Exactly `size` bytes from `offset` of the member's content."""
@@ -43,26 +51,34 @@ def sparse(source: SourceFile) -> SparseFile | None:
     """A view without the holes; None where there are none worth the trouble."""
     if source.info.st_blocks * 512 >= source.size - _WORTH:
         return None
+    found = extents(source.fd, source.size)
+    holes = source.size - sum(length for _, length in found)
+    return SparseFile(source, found) if holes >= _WORTH else None
+
+
+def extents(fd: int, size: int) -> list[tuple[int, int]]:
+    """Where there is data, as (offset, length); a last empty one marks a hole at the end.
+
+    The whole file where the file system cannot tell, or has too much to tell.
+    """
     try:
-        extents = _extents(source.fd, source.size)
+        found = list(islice(_data(fd, size), _MOST_EXTENTS))
     except OSError:
-        return None  # a file system that cannot tell
-    holes = source.size - sum(length for _, length in extents)
-    return SparseFile(source, extents) if holes >= _WORTH else None
+        return [(0, size)]
+    if len(found) == _MOST_EXTENTS:
+        return [(0, size)]
+    return found if found and sum(found[-1]) == size else [*found, (size, 0)]
 
 
-def _extents(fd: int, size: int) -> list[tuple[int, int]]:
-    """Where there is data, as (offset, length); a last empty one marks a hole at the end."""
-    extents: list[tuple[int, int]] = []
+def _data(fd: int, size: int) -> Iterator[tuple[int, int]]:
     at = 0
-    while at < size and len(extents) < _MOST_EXTENTS:
+    while at < size:
         try:
             start = os.lseek(fd, at, os.SEEK_DATA)
-        except OSError:
-            break  # ENXIO: a hole up to the end
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # which is a hole up to the end
+                raise
+            return
         at = min(os.lseek(fd, start, os.SEEK_HOLE), size)
         if start < at:
-            extents.append((start, at - start))
-    if len(extents) == _MOST_EXTENTS:
-        return [(0, size)]
-    return extents if extents and sum(extents[-1]) == size else [*extents, (size, 0)]
+            yield start, at - start

@@ -9,8 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from worker.engine.archive.codec import looks_compressed
+
+
+class Slices(NamedTuple):
+    """What follows a large file's header: `size` bytes of content. `goes_on`: they are those of
+    the file itself, so that another run can go on with the next slice."""
+
+    file: int
+    size: int
+    goes_on: bool
 
 
 @dataclass
@@ -18,7 +28,7 @@ class RawSegment:
     """A run of tar bytes on its way to become one gzip member.
 
     `places` are (file id, offset of its header in `raw`). `files` and `bytes` count what of the
-    source becomes done with it; directories are not counted.
+    source becomes done with it; directories are not counted. `slices` are those to come.
     """
 
     raw: bytes | bytearray
@@ -26,6 +36,7 @@ class RawSegment:
     files: int = 0
     bytes: int = 0
     stored: bool = False
+    slices: Slices | None = None
 
 
 Emit = Callable[[RawSegment], None]
@@ -38,16 +49,19 @@ class Lane:
         self._limit, self._emit, self._stored = limit, emit, stored
         self._open = RawSegment(bytearray(), stored=stored)
 
-    def add(self, file_id: int, member: bytes, size: int, files: int) -> None:
-        """Append a whole member (header, content, padding) of `size` bytes of content."""
-        raw = self._open.raw
-        if raw and len(raw) + len(member) > self._limit:
+    def add(self, file_id: int, header: bytes, content: bytes, pad: bytes, files: int) -> None:
+        """Append a whole member."""
+        segment = self._open
+        length = len(segment.raw)
+        if length and length + len(header) + len(content) + len(pad) > self._limit:
             self.flush()
-            raw = self._open.raw
-        self._open.places.append((file_id, len(raw)))
-        self._open.files += files
-        self._open.bytes += size
-        raw += member
+            segment, length = self._open, 0
+        segment.places.append((file_id, length))
+        segment.files += files
+        segment.bytes += len(content)
+        segment.raw += header
+        segment.raw += content
+        segment.raw += pad
 
     def flush(self) -> None:
         if self._open.raw:
@@ -68,7 +82,7 @@ class Lanes:
     ) -> None:
         """A small member into the lane that its content belongs to."""
         lane = self._stored if looks_compressed(content) else self._squeezed
-        lane.add(file_id, b"".join((header, content, pad)), len(content), files)
+        lane.add(file_id, header, content, pad, files)
 
     def flush(self) -> None:
         self._squeezed.flush()

@@ -6,7 +6,9 @@ times change with every file added and would spoil segments of files that did no
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,21 +16,31 @@ from worker.engine.archive import tarwrite
 from worker.engine.archive.codec import looks_compressed
 from worker.engine.archive.index import ROOT, SYMLINK, FileRow, Index
 from worker.engine.capture.holes import SparseFile, sparse
-from worker.engine.capture.lanes import Emit, Lanes, RawSegment
+from worker.engine.capture.lanes import Emit, Lanes, RawSegment, Slices
 from worker.engine.capture.owners import group_name, user_name
 from worker.engine.capture.scan import open_folder, show
-from worker.engine.capture.source import SQLITE_MAGIC, SourceFile, SourceGone, open_source
+from worker.engine.capture.source import (
+    SQLITE_MAGIC,
+    SourceFile,
+    SourceGone,
+    open_source,
+    read_head,
+    read_xattrs,
+)
 from worker.engine.capture.sqlite_capture import SIDE_FILES, NotCaptured, capture
-from worker.engine.capture.sqlite_check import SqliteChecks
+from worker.engine.capture.sqlite_check import Answer, SqliteChecks
 from worker.engine.progress import Progress, SourceWarning
+from worker.engine.reuse.base import NotReused
 
 TOP = b"data"  # the archive's top folder
+_WAL_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")  # "WAL-Index Format", "The WAL Header"
 
 Content = SourceFile | SparseFile
 
 _SAID = {
     "FILE_SHRANK": "became shorter while it was read; filled with zeros",
     "FILE_CHANGED": "changed while it was read",
+    "FILE_GREW": "was appended to while it was read; saved up to where it ended at first",
     "FILE_READ_ERROR": "could not be read to its end; filled with zeros",
 }
 
@@ -50,20 +62,25 @@ class Packer:
         self._index, self._progress = index, progress
         self._segment_size = segment_size
         self._folder_id, self._folder_path, self._folder = ROOT, b"", os.dup(root)
-        self._linked: dict[tuple[int, int], bytes] = {}
-        self._links: list[tuple[int, bytes]] = []
         self._captured: set[bytes] = set()
-        self._checks = SqliteChecks()
+        self._as_files: set[bytes] = set()
+        self._checks = SqliteChecks(progress)
 
-    def run(self, emit: Emit) -> None:
-        """Give `emit` the segments in the archive's order, end of archive included."""
+    def run(self, emit: Emit, rest: tuple[FileRow, int] | None = None) -> None:
+        """Give `emit` the segments in the archive's order, end of archive included.
+
+        `rest`: a file of which so many bytes stand at the end of what was taken over. Raises
+        `NotReused` when it is not what it was.
+        """
         self._lanes = Lanes(self._segment_size, emit)
+        if rest is not None:
+            self._go_on(*rest)
         for row in self._index.rows(directories=False):
             self._pack(row)
         self._lanes.flush()
         # Behind every file, whichever lane it went into: a link must find what it names.
-        for row_id, header in self._links:
-            self._lanes.add(row_id, header)
+        for row, first in self._index.links():
+            self._pack_hardlink(row, first)
         for row in self._index.rows(directories=True):
             self._pack_folder(row)
         self._lanes.flush()
@@ -97,8 +114,10 @@ class Packer:
         except OSError as error:
             raise SourceGone("FILE_VANISHED", f"its folder is gone: {error.strerror}") from None
         os.close(self._folder)
-        self._folder, self._folder_id, self._folder_path = descriptor, folder, path + b"/"
+        self._folder, self._folder_id = descriptor, folder
+        self._folder_path = path + b"/" if path else b""
         self._captured.clear()
+        self._as_files.clear()
 
     def _archive_path(self, row: FileRow) -> bytes:
         return b"%b/%b%b" % (TOP, self._folder_path, row.name)
@@ -115,50 +134,103 @@ class Packer:
         path = self._index.path(row.id)
         name = b"%b/%b/" % (TOP, path) if path else TOP + b"/"
         entry = _entry(row, name, tarwrite.DIRECTORY)
+        if xattrs := self._folder_xattrs(row, path):
+            entry = entry._replace(xattrs=xattrs)
         self._lanes.add(row.id, tarwrite.header(entry), files=0)
+
+    def _folder_xattrs(self, row: FileRow, path: bytes) -> dict[bytes, bytes]:
+        try:
+            descriptor = open_folder(self._root, path)
+        except OSError:
+            return {}  # gone or closed to us: it is in the archive as the scan saw it
+        try:
+            return self._xattrs(row, descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _xattrs(self, row: FileRow, descriptor: int) -> dict[bytes, bytes]:
+        kept, trouble = read_xattrs(descriptor)
+        if trouble:
+            self._warn(row, "XATTR_UNREADABLE", trouble)
+        return kept
 
     def _pack_file(self, row: FileRow) -> None:
         source = open_source(self._folder, row.name)
         try:
-            if source.info.st_nlink > 1 and self._pack_hardlink(row, source):
-                return
-            self._pack_content(row, source)
+            info = source.info
+            # A second name of a file already packed becomes a link to the first.
+            if info.st_nlink < 2 or not self._index.is_link(row.id, info.st_dev, info.st_ino):
+                self._pack_content(row, source)
         finally:
             source.close()
 
-    def _pack_hardlink(self, row: FileRow, source: SourceFile) -> bool:
-        """A second name of a file already packed becomes a link to the first."""
-        identity = (source.info.st_dev, source.info.st_ino)
-        first = self._linked.setdefault(identity, self._archive_path(row))
-        if first == self._archive_path(row):
-            return False
-        entry = _entry(row, self._archive_path(row), tarwrite.HARDLINK, link=first)
-        self._links.append((row.id, tarwrite.header(entry)))
-        return True
+    def _pack_hardlink(self, row: FileRow, first: bytes) -> None:
+        folder = self._index.path(row.parent)
+        path = b"/".join(filter(None, (TOP, folder, row.name)))
+        entry = _entry(row, path, tarwrite.HARDLINK, link=TOP + b"/" + first)
+        self._lanes.add(row.id, tarwrite.header(entry))
 
     def _pack_content(self, row: FileRow, source: SourceFile) -> None:
-        if (holed := sparse(source)) is not None:
-            self._pack_bytes(row, holed, holed.read(min(holed.size, self._lanes.limit), 0), source)
-            self._settle(row, source)
-            return
-        head = source.read(min(source.size, self._lanes.limit), 0) if source.size else b""
+        head = read_head(source, self._lanes.limit)
         if head.startswith(SQLITE_MAGIC) and self._pack_database(row, source):
             return
-        self._pack_bytes(row, source, head, source)
-        self._settle(row, source)
+        self._tell_odd_log(row, head)
+        read_on = self._pack_view(row, source, head, source)
+        self._settle(row, source, again=read_on)
 
-    def _settle(self, row: FileRow, source: SourceFile) -> None:
-        if note := source.settle():
+    def _pack_view(self, row: FileRow, content: SourceFile, head: bytes, state: SourceFile) -> bool:
+        """Pack the content without its holes; whether more than the head was read for that."""
+        if (holed := sparse(content)) is None:
+            self._pack_bytes(row, content, head, state)
+            return content.size > len(head)
+        self._pack_bytes(row, holed, holed.read(min(holed.size, self._lanes.limit), 0), state)
+        return True
+
+    def _settle(self, row: FileRow, source: SourceFile, *, again: bool = True) -> None:
+        """`again`: more was read since somebody looked what happened to the file meanwhile."""
+        if note := source.settle() if again else source.note:
             self._warn(row, note, _SAID[note])
+        self._restate(row, source.info, source.size)
+
+    def _tell_odd_log(self, row: FileRow, head: bytes) -> None:
+        """A log in SQLite's format whose database does not look like one: most likely encrypted."""
+        name = row.name.removesuffix(b"-wal")
+        if name != row.name and name not in self._as_files and head[:4] in _WAL_MAGIC:
+            reason = "the log of a database that SQLite cannot open (encrypted?), saved as files"
+            self._warn(row, "SQLITE_COPIED_AS_FILE", reason)
+
+    def _has_log(self, row: FileRow) -> bool:
+        """Whether what a database holds does not lie in its own file alone."""
+        for suffix in (b"-wal", b"-journal"):
+            with contextlib.suppress(OSError):
+                if os.stat(row.name + suffix, dir_fd=self._folder).st_size:
+                    return True
+        return False
+
+    def _restate(
+        self, row: FileRow, info: os.stat_result, size: int, *, known: bool = True
+    ) -> None:
+        """The index tells what the archive holds, where that differs from what the scan saw.
+
+        `known`: the file's times tell its content; otherwise the index has 0 for its ctime.
+        """
+        state = (
+            stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, size,
+            info.st_mtime_ns, info.st_ctime_ns if known else 0, info.st_ino,
+        )  # fmt: skip
+        if state != row[4:]:
+            self._index.restate(row.id, *state)
 
     def _pack_database(self, row: FileRow, source: SourceFile) -> bool:
         """Pack SQLite's own view of the database. False: pack it as any file."""
         path = b"%b/%b%b" % (self._data_dir, self._folder_path, row.name)
         try:
-            copy = capture(path, source.fd, self._temp_dir)
+            copy = capture(path, source.fd, self._temp_dir, self._progress)
         except NotCaptured as reason:
+            self._as_files.add(row.name)
             self._warn(row, "SQLITE_COPIED_AS_FILE", f"not captured through SQLite: {reason}")
             return False
+        self._index.note(row.id, "SQLITE_UNCHECKED")  # until SQLite has said its word
         self._pack_copy(row, copy, source)
         self._report(self._checks.submit(row, copy))
         self._captured.update(row.name + suffix for suffix in SIDE_FILES)
@@ -169,42 +241,76 @@ class Packer:
         content = SourceFile(descriptor, os.fstat(descriptor))
         try:
             head = content.read(min(content.size, self._lanes.limit), 0)
-            self._pack_bytes(row, content, head, state)
+            self._pack_view(row, content, head, state)
+            self._restate(row, state.info, content.size, known=not self._has_log(row))
         finally:
             content.close()
 
-    def _report(self, answers: Iterable[tuple[FileRow, str]]) -> None:
+    def _report(self, answers: Iterable[tuple[FileRow, Answer]]) -> None:
         """What SQLite said of captured databases."""
-        for row, problem in answers:
-            if problem:
-                self._warn(row, "SQLITE_DAMAGED", f"SQLite's quick_check says: {problem}")
+        for row, answer in answers:
+            if answer.said:
+                self._warn(row, answer.code, answer.said)
             else:
-                self._index.note(row.id, "SQLITE_OK")
+                self._index.note(row.id, answer.code)
 
     def _pack_bytes(self, row: FileRow, source: Content, head: bytes, state: SourceFile) -> None:
         """Header from `state` (the file in the folder), content from `source`."""
-        entry = _file_entry(self._archive_path(row), source.size, state)
+        entry = _file_entry(self._archive_path(row), source.size, state.info)
+        if xattrs := self._xattrs(row, state.fd):
+            entry = entry._replace(xattrs=xattrs)
         if isinstance(source, SparseFile):
-            entry = entry._replace(real_size=state.size)
+            entry = entry._replace(real_size=source.real_size)
         header = tarwrite.header(entry)
         if len(header) + source.size <= self._lanes.limit:
             self._lanes.add(row.id, header, head, tarwrite.padding(source.size))
         else:
-            self._slice(row, source, header, head)
+            self._slice(row, source, header, head, goes_on=source is state)
 
-    def _slice(self, row: FileRow, source: Content, header: bytes, head: bytes) -> None:
+    def _slice(
+        self, row: FileRow, source: Content, header: bytes, head: bytes, *, goes_on: bool
+    ) -> None:
         """A large file: its header, then slices at fixed offsets, each a segment of its own.
 
         A slice that did not change then makes the same segment again, whatever its header says.
         """
         step = self._lanes.limit
-        self._lanes.emit(RawSegment(header, [(row.id, 0)], files=1))
-        for offset in range(0, source.size, step):
-            length = min(step, source.size - offset)
-            content = head if offset == 0 else source.read(length, offset)
-            stored = looks_compressed(content)
-            raw = content + tarwrite.padding(length)
-            self._lanes.emit(RawSegment(raw, bytes=length, stored=stored))
+        slices = Slices(row.id, source.size, goes_on)
+        self._lanes.emit(RawSegment(header, [(row.id, 0)], files=1, slices=slices))
+        self._emit_slice(head[:step])
+        self._slices(row, source, step)
+
+    def _slices(self, row: FileRow, source: Content, start: int) -> None:
+        """The slices from byte `start` on."""
+        step = self._lanes.limit
+        for offset in range(start, source.size, step):
+            content = source.read(min(step, source.size - offset), offset)
+            if source.note:
+                self._index.note(row.id, source.note)  # before the slice goes: it is not sound
+            self._emit_slice(content)
+
+    def _emit_slice(self, content: bytes) -> None:
+        stored = looks_compressed(content)
+        raw = content + tarwrite.padding(len(content))
+        self._lanes.emit(RawSegment(raw, bytes=len(content), stored=stored))
+
+    def _go_on(self, row: FileRow, start: int) -> None:
+        """The rest of a file whose first `start` bytes stand in the archive already."""
+        try:
+            self._enter(row.parent)
+            source = open_source(self._folder, row.name)
+        except SourceGone as gone:
+            raise NotReused("RESUME_CHANGED", str(gone)) from None
+        try:
+            now = source.info
+            if (now.st_size, now.st_mtime_ns, now.st_ctime_ns) != (
+                row.size, row.mtime_ns, row.ctime_ns,
+            ):  # fmt: skip
+                raise NotReused("RESUME_CHANGED", "a file sent in part changed just now")
+            self._slices(row, source, start)
+            self._settle(row, source)
+        finally:
+            source.close()
 
     def _warn(self, row: FileRow, code: str, message: str) -> None:
         folder = self._index.path(row.parent)
@@ -220,10 +326,9 @@ def _entry(row: FileRow, path: bytes, kind: bytes, link: bytes = b"") -> tarwrit
     )  # fmt: skip
 
 
-def _file_entry(path: bytes, size: int, state: SourceFile) -> tarwrite.TarEntry:
+def _file_entry(path: bytes, size: int, info: os.stat_result) -> tarwrite.TarEntry:
     """From the file's state at opening, which may be newer than the scan's."""
-    info = state.info
     return tarwrite.TarEntry(
         path, tarwrite.REGULAR, info.st_mode & 0o7777, info.st_uid, info.st_gid, size,
-        info.st_mtime_ns, b"", user_name(info.st_uid), group_name(info.st_gid), state.xattrs(),
+        info.st_mtime_ns, b"", user_name(info.st_uid), group_name(info.st_gid),
     )  # fmt: skip

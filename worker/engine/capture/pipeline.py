@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -65,6 +65,9 @@ class Places(Protocol):
     def locate(self, places: Iterable[tuple[int, int, int]]) -> None: ...
 
 
+Told = Callable[[SegmentRow, bytes, RawSegment], None]
+
+
 class Pipeline:
     """Leaving the `with` block waits for threads; only `drain` says that all was written."""
 
@@ -76,15 +79,23 @@ class Pipeline:
         progress: Progress,
         level: int,
         master: MasterKey | None,
+        first: int = 0,
+        records: bytes = b"",
+        told: Told | None = None,
     ) -> None:
+        """`first` segments, with these manifest records, stand in the archive already.
+
+        `told` hears of each segment that was written.
+        """
         workers = min(MAX_WORKERS, os.cpu_count() or 1)
         self._writer, self._index, self._progress = writer, index, progress
         self._level, self._master = level, master
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="pack")
         self._limit = workers * 2
         self._pending: deque[tuple[RawSegment, Future[Packed]]] = deque()
-        self.records = bytearray()
-        self.count = 0
+        self._told = told
+        self.records = bytearray(records)
+        self.count = first
         self.raw_size = 0
 
     def submit(self, segment: RawSegment) -> None:
@@ -119,6 +130,8 @@ class Pipeline:
         row = SegmentRow(number, offset, len(packed.data), packed.raw_length, packed.sha256)
         self._index.add_segments([row])
         self._index.locate((number, start, file) for file, start in segment.places)
+        if self._told:
+            self._told(row, packed.record, segment)
         self.records += packed.record
         self.count += 1
         self.raw_size += packed.raw_length

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from worker.engine import hooks, retention
 from worker.engine import metadata as metadata_file
-from worker.engine import retention
 from worker.engine.archive.deployment_key import sealing_key
 from worker.engine.archive.frames import Kind, seal
 from worker.engine.archive.index import Index
@@ -20,23 +21,37 @@ from worker.engine.archive.manifest import Manifest, trailer
 from worker.engine.capture.exclude import Excludes
 from worker.engine.capture.lanes import Emit
 from worker.engine.capture.pack import Packer
-from worker.engine.capture.parts import PartWriter, part_size
+from worker.engine.capture.parts import NEW_PARTS, PartWriter, part_size
 from worker.engine.capture.pipeline import Pipeline
-from worker.engine.capture.scan import Scan, ScanTotals, open_root
-from worker.engine.capture.spool import Spool, fits
+from worker.engine.capture.scan import ScanTotals, open_root, scan_of
+from worker.engine.capture.spool import Spool, SpoolFull, fits
 from worker.engine.config import PlanConfig
-from worker.engine.errors import StorageError
+from worker.engine.crashpoints import crashpoint
+from worker.engine.errors import StorageError, TargetError
 from worker.engine.instances.drivers import open_drivers
 from worker.engine.instances.stopping import Stopped, stop_instances
+from worker.engine.memory import keep_buffers
 from worker.engine.naming import archive_key, index_key, metadata_key
-from worker.engine.preview import preview
-from worker.engine.progress import Counting, Progress, SourceWarning
-from worker.engine.storage import Storage
+from worker.engine.preview import needed
+from worker.engine.progress import Counting, Progress, SourceWarning, Unseen
+from worker.engine.resume.noting import Noting
+from worker.engine.resume.resume import drop_all, forsake, go_on
+from worker.engine.resume.salvage import known_salts
+from worker.engine.reuse.base import COPY_REFUSED, NotReused
+from worker.engine.reuse.reuse import full, plan_reuse
+from worker.engine.storage import MOST_PARTS, Storage, Upload, never_came
+from worker.engine.swap.copies import expire
+from worker.engine.swap.lock import share
 from worker.engine.version import VERSION
+
+_AGAIN = {
+    NotReused: "not built on the last backup, all is packed anew",
+    SpoolFull: "read once more, with instances stopped for as long as the upload takes",
+}
 
 
 class BackupRun:
-    """One backup. `prepared`, `stopped`, `scan`, `archive`, `prune`, in this order."""
+    """One backup. `prepared`, `stopped`, `reading`, `scan`, `archive`, `prune`, in this order."""
 
     def __init__(
         self,
@@ -46,7 +61,19 @@ class BackupRun:
         now: datetime,
         job_id: str,
         fence: int,
+        *,
+        held: retention.Held,
+        no_reuse: str = "",
+        spooling: bool = True,
+        unfinished: Sequence[tuple[str, str]] = (),
     ) -> None:
+        """`no_reuse`: why nothing may be taken over from the last backup; empty when it may.
+
+        `spooling`: whether the temporary folder may hold what is read while instances are stopped.
+        `unfinished`: key and id of uploads that earlier attempts have left open.
+        """
+        self.held, self.no_reuse, self.unfinished = held, no_reuse, unfinished
+        self.spooling = spooling
         self.plan, self.storage, self.now = plan, storage, now
         self.progress = Counting(progress, strict=plan.strict)
         self.job_id, self.fence = job_id, fence
@@ -54,92 +81,196 @@ class BackupRun:
         self.started = time.monotonic()
         self.totals = ScanTotals()
         self.roomy = False
+        self.downtime_before = 0.0  # of attempts of this run that came to nothing
         self.instances: Stopped | None = None
 
     @contextmanager
     def prepared(self, work: Path) -> Iterator[None]:
-        """Data folder and index open, key at hand."""
+        """Data folder locked, index open, key at hand."""
         self.work = work
-        self.root = open_root(self.plan.data_dir)
-        self.index = Index(work / "index.sqlite3")
-        self.packer = self._packer()
-        try:
-            self.master: MasterKey | None = sealing_key(self.storage, self.plan)
+        with ExitStack() as stack:
+            live = open_root(self.plan.data_dir)
+            stack.callback(os.close, live)
+            share(live)
+            self.index = stack.enter_context(closing(Index(work / "index.sqlite3")))
+            self.noting = Noting(self.plan, self.index)
+            keep_buffers()
+            deriving = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="key"))
+            self._master = deriving.submit(
+                sealing_key, self.storage, self.plan, known_salts(self.plan)
+            )
             yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """What is to be read is open: the data folder, or a snapshot that is there by now."""
+        folder, variable = self.plan.data_dir, "BACKUP_DATA_DIR"
+        if self.plan.read_dir:
+            folder, variable = self.plan.read_dir, "BACKUP_READ_DIR"
+        self.root = open_root(folder, variable)
+        try:
+            self.packer = self._packer(folder)
+            with closing(self.packer):
+                yield
         finally:
-            self.packer.close()
-            self.index.close()
             os.close(self.root)
+
+    def again(self, reason: NotReused | SpoolFull) -> BackupRun:
+        """The same backup once more, without what did not work."""
+        full_disk = isinstance(reason, SpoolFull)
+        run = BackupRun(
+            self.plan, self.storage, self.progress.inner, self.now, self.job_id, self.fence,
+            held=self.held, no_reuse=self.no_reuse if full_disk else reason.code,
+            spooling=self.spooling and not full_disk, unfinished=self.unfinished,
+        )  # fmt: skip
+        run.started, run.downtime_before = self.started, self.downtime
+        run.progress.count = self.progress.count
+        run.progress.warn(SourceWarning(reason.code, "", f"{_AGAIN[type(reason)]}: {reason}"))
+        return run
+
+    @property
+    def master(self) -> MasterKey | None:
+        """The key to seal with, None for a plain archive; derived while the folder is scanned."""
+        return self._master.result()
 
     @contextmanager
     def stopped(self) -> Iterator[Stopped | None]:
-        """Instances stopped where that is asked for; running again at the end in any case."""
+        """Instances stopped where that is asked for; running again at the end in any case.
+
+        Gives what is stopped still.
+        """
         if not self.plan.stop_instances:
             yield None
             return
+        _ = self.master  # what is wrong with bucket or key is said before anything is stopped
         self.roomy = self._room_for_spool()
         self.progress.phase("stopping")
         drivers = open_drivers(self.plan.instances)
         with stop_instances(drivers, self.progress, self.plan.instances.policy) as self.instances:
-            yield self.instances
+            hooks.stopped(self.plan.hooks, self.progress, job_id=self.job_id)
+            if self.plan.read_dir:  # a snapshot does not change when they run again
+                self.instances.start()
+            yield None if self.plan.read_dir else self.instances
 
     @property
     def downtime(self) -> float:
         """Seconds that instances were stopped; 0 when none was."""
-        return self.instances.downtime if self.instances else 0.0
+        now = self.instances.downtime if self.instances else 0.0
+        return round(self.downtime_before + now, 3)
 
     def _room_for_spool(self) -> bool:
         """Looked at before anything is stopped. Without room instances wait for the upload."""
-        if fits(self.work, preview(self.plan, Progress()).totals.bytes):
+        if self.plan.read_dir or not self.spooling:
+            return False
+        if fits(self.work, needed(self.plan, Unseen(self.progress))):
             return True
         message = "no room for a spool in the temporary folder: instances stay stopped for longer"
         self.progress.warn(SourceWarning("SPOOL_NO_ROOM", "", message))
         return False
 
     def scan(self) -> None:
-        own = (self.plan.temp_dir,)
-        self.totals = Scan(
-            self.root,
-            self.index,
-            self.progress,
-            own,
-            exclude=Excludes(self.plan.exclude),
-            cross=self.plan.cross_file_systems,
-        ).run()
+        self.captured = time.time_ns()
+        excludes = Excludes(self.plan.exclude)
+        scan = scan_of(self.plan, self.root, self.index, self.progress, excludes)
+        self.totals = scan.run()
+        crashpoint("backup.scanned")
+
+    def compare(self) -> None:
+        """Find out what can be taken over from the last backup."""
+        self.reuse = (
+            full(self.no_reuse)
+            if self.no_reuse
+            else plan_reuse(self.storage, self.plan, self.master, self.held, self.index)
+        )
+        if self.no_reuse:
+            drop_all(self.storage, self.plan)
+        else:
+            self.reuse = go_on(
+                self.storage, self.plan, self.master, self.index, self.reuse, self.work
+            )
+        forsake(self.storage, self.unfinished)
 
     def archive(self, instances: Stopped | None) -> None:
         """Read, pack and publish; `instances` are started as soon as all is read."""
         if instances is None or not self.roomy:
             self.progress.phase("archiving")
-            self._send(self.packer.run, instances)
+            self._send(self._pack_all, instances)
             return
         self.progress.phase("capturing")
-        with Spool(self.work / "spool", self.index, self.progress) as spool:
-            self.packer.run(spool.submit)
+        with self._spool() as spool:
+            self._pack_all(spool.submit)
             spool.drain()
+            self.index.begin_lookups()
+            crashpoint("backup.captured")
             instances.start()
             self.progress.phase("archiving")
             self.progress.totals(files=self.totals.files, bytes=self.totals.bytes)
             self._send(spool.replay, None)
 
+    def _pack_all(self, emit: Emit) -> None:
+        self.packer.run(emit, self.reuse.resumed.rest if self.reuse.resumed else None)
+
+    def _spool(self) -> Spool:
+        return Spool(self.work / "spool", self.index, self.progress, self.reuse.segments)
+
     def _send(self, feed: Callable[[Emit], None], instances: Stopped | None) -> None:
         """Everything between the first part and the metadata."""
         with (
             self.storage.start_upload(self.key, metadata=self._stamp()) as upload,
-            PartWriter(upload, part_size(self.totals.bytes)) as writer,
+            self.noting.kept(upload),
+            self._begun(upload) as writer,
         ):
-            self.progress.record("upload", key=self.key, uploadId=upload.upload_id)
             self._pack(feed, writer)
+            crashpoint("backup.packed")
             if instances is not None:
                 instances.start()
             self.packer.finish_checks()
+            checksum = f"sha256-tree:{self.index.tree()}"
             packed = self._finish_index()
             self._seal_manifest(writer, packed)
             digest = writer.finish()
+            if not self.reuse.segments:
+                checksum = f"sha256:{digest}"
+            crashpoint("backup.parts-sent")
             self.progress.phase("publishing")
             self.progress.commit("publish")
+            crashpoint("backup.committed")
+            self.noting.forget()  # before the archive is asked for: see resume/salvage.py
+            self._complete(writer)
+        crashpoint("backup.archive-sent")
+        self.reuse.check(self.storage, self.key)
+        self._publish(packed, writer.position, checksum)
+
+    def _begun(self, upload: Upload) -> PartWriter:
+        """Written down, and with what is taken over already in it."""
+        self.progress.record("upload", key=self.key, uploadId=upload.upload_id)
+        crashpoint("backup.upload-begun")
+        most = self.storage.max_parts
+        copied = self.reuse.copy(upload, self.progress, max_parts=most)
+        self.noting.begin(upload, self.key, self.captured, self.master, self.reuse, copied=copied)
+        if self.reuse.resumed:
+            crashpoint("backup.resumed")
+            self.reuse.resumed.left.drop(self.storage)
+        return PartWriter(
+            upload,
+            part_size(
+                self.totals.bytes - self.reuse.unchanged, parts=NEW_PARTS * most // MOST_PARTS
+            ),
+            copied_parts=copied,
+            copied_bytes=self.reuse.size,
+            max_parts=most,
+            check=self.progress.checkpoint,
+        )
+
+    def _complete(self, writer: PartWriter) -> None:
+        try:
             writer.complete()
-        self._publish(packed, writer.position, digest)
+        except StorageError as error:
+            if not self.reuse.segments or never_came(error):
+                raise
+            # Some servers tell only now that they do not take such parts.
+            code = "COPY_FAILED" if error.passing else COPY_REFUSED
+            raise NotReused(code, error.message) from error
 
     def _stamp(self) -> dict[str, str]:
         """Object metadata that tells which run wrote it."""
@@ -152,15 +283,18 @@ class BackupRun:
             progress=self.progress,
             level=self.plan.compression_level,
             master=self.master,
+            first=self.reuse.segments,
+            records=self.reuse.all_records,
+            told=self.noting.told,
         ) as pipeline:
             feed(pipeline.submit)
             pipeline.drain()
         self.segments, self.records = pipeline.count, pipeline.records
 
-    def _packer(self) -> Packer:
+    def _packer(self, folder: Path) -> Packer:
         return Packer(
             root=self.root,
-            data_dir=self.plan.data_dir,
+            data_dir=folder,
             temp_dir=self.work,
             index=self.index,
             progress=self.progress,
@@ -169,7 +303,7 @@ class BackupRun:
 
     def _finish_index(self) -> IndexObject:
         facts = {"name": Path(self.key).name, "created": self._time(), "format": "1"}
-        self.index.finish(facts)
+        self.index.finish({**facts, **self.reuse.info(self.plan, self.master, self.captured)})
         path = self.work / "index.sqlite3"
         return pack_index(path, self.work / "index.packed", self.master)
 
@@ -184,22 +318,26 @@ class BackupRun:
         writer.write(frame)
         writer.write(trailer(frame))
 
-    def _publish(self, packed: IndexObject, size: int, digest: str) -> None:
+    def _publish(self, packed: IndexObject, size: int, checksum: str) -> None:
         send_index(self.storage, index_key(self.key), packed)
-        self.metadata = self._metadata(packed, size, digest)
-        self.storage.put(metadata_key(self.key), metadata_file.dump(self.metadata))
+        crashpoint("backup.index-sent")
+        self.metadata = self._metadata(packed, size, checksum)
+        self.progress.commit("publish")  # again: this is what makes a backup of it
+        self.storage.put_new(metadata_key(self.key), metadata_file.dump(self.metadata))
+        crashpoint("backup.published")
 
-    def _metadata(self, packed: IndexObject, size: int, digest: str) -> metadata_file.Metadata:
+    def _metadata(self, packed: IndexObject, size: int, checksum: str) -> metadata_file.Metadata:
         return metadata_file.Metadata(
             timestamp=self._time(),
             size=size,
-            checksum=f"sha256:{digest}",
+            checksum=checksum,
             compressed=True,
             encrypted=self.master is not None,
             version=VERSION,
             format_version=1,
             data_size=self.totals.bytes,
             file_count=self.totals.files,
+            folder_count=self.totals.folders,
             segment_count=self.segments,
             index_size=packed.size,
             index_checksum=f"sha256:{packed.sha256}",
@@ -208,6 +346,12 @@ class BackupRun:
             job_id=self.job_id or None,
             fence=self.fence or None,
             downtime_seconds=self.downtime if self.plan.stop_instances else None,
+            bytes_read=self.totals.bytes - self.reuse.unchanged,
+            bytes_sent=size - self.reuse.size + packed.size,
+            bytes_copied=self.reuse.size,
+            base=Path(self.reuse.base.key).name if self.reuse.base else None,
+            generation=self.reuse.generation,
+            full_reason=self.reuse.reason or None,
             duration_seconds=round(time.monotonic() - self.started, 3),
         )
 
@@ -218,8 +362,25 @@ class BackupRun:
         """Delete what retention no longer keeps; trouble with that is a warning, no failure."""
         try:
             return tuple(
-                retention.apply(self.storage, self.plan, self.progress, just_made=self.key)
+                retention.apply(
+                    self.storage, self.plan, self.progress, just_made=self.key, held=self.held
+                )
             )
         except StorageError as error:
             self.progress.warn(SourceWarning("PRUNE_FAILED", "", error.message))
             return ()
+
+    def expire_copies(self) -> None:
+        """Remove safety copies that this backup has outlived; one that has to stay is told of."""
+        try:
+            looked = expire(
+                self.plan.data_dir,
+                now=self.now,
+                days=self.plan.safety_copy_days,
+                last_backup=self.now,
+                pulse=self.progress.pulse,
+            )
+            for copy in looked.kept:
+                self.progress.warn(SourceWarning(copy.code, "", f"{copy.message}. {copy.hint}"))
+        except TargetError as error:
+            self.progress.warn(SourceWarning("SAFETY_COPY_KEPT", "", error.message))

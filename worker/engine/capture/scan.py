@@ -14,14 +14,21 @@ from pathlib import Path
 
 from worker.engine.archive.index import DIRECTORY, FILE, ROOT, SYMLINK, FileRow, Index
 from worker.engine.capture.exclude import Excludes
+from worker.engine.capture.sqlite_capture import SIDE_FILES
+from worker.engine.config import PlanConfig
 from worker.engine.errors import SourceError
+from worker.engine.extract.limits import Limits
+from worker.engine.lost_found import is_file_systems_own
 from worker.engine.progress import Progress, SourceWarning
 
 OWN_PREFIX = b".tarkeep-"  # staging folders and journals of ours are never part of a backup
+LIMITS = Limits()  # what a restore takes
 _BATCH = 1000
 _KINDS = {stat.S_IFREG: FILE, stat.S_IFDIR: DIRECTORY, stat.S_IFLNK: SYMLINK}
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PATH_LIMIT = 3500  # bytes per open call; the kernel refuses 4096
+_NAMED_MOUNTS = 5
+_LET_READ = "Let the user that runs the worker read it."
 
 
 @dataclass
@@ -51,6 +58,16 @@ def open_folder(root: int, path: bytes) -> int:
     return folder
 
 
+def _listed(root: int, path: bytes) -> tuple[int, list[bytes]]:
+    """The folder's descriptor, and the names in it in the order of their bytes."""
+    folder = open_folder(root, path)
+    try:
+        return folder, sorted(map(os.fsencode, os.listdir(folder)))  # noqa: PTH208  (a descriptor)
+    except OSError:
+        os.close(folder)
+        raise
+
+
 def _split(path: bytes) -> tuple[bytes, bytes]:
     if len(path) <= _PATH_LIMIT:
         return path, b""
@@ -58,27 +75,41 @@ def _split(path: bytes) -> tuple[bytes, bytes]:
     return path[:cut], path[cut + 1 :]
 
 
-def open_root(data_dir: Path) -> int:
-    """A descriptor of the data folder. Raises `SourceError` when there is no such folder."""
+def open_root(data_dir: Path, variable: str = "BACKUP_DATA_DIR") -> int:
+    """A descriptor of the data folder. Raises `SourceError` when there is no such folder.
+
+    `variable` says which.
+    """
     try:
         return os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         raise SourceError(
             f"The data folder {data_dir} does not exist.",
             code="SOURCE_MISSING",
-            hint="Set BACKUP_DATA_DIR to the folder to back up, or mount it.",
+            hint=f"Set {variable} to the folder to back up, or mount it.",
         ) from None
     except NotADirectoryError:
         raise SourceError(
             f"{data_dir} is not a folder.",
             code="SOURCE_MISSING",
-            hint="Set BACKUP_DATA_DIR to the folder to back up.",
+            hint=f"Set {variable} to the folder to back up.",
         ) from None
     except OSError as error:
         raise SourceError(
             f"The data folder {data_dir} cannot be read: {error.strerror}.",
-            hint="Let the user that runs the worker read it.",
+            hint=_LET_READ,
         ) from error
+
+
+def scan_of(
+    plan: PlanConfig, root: int, index: Index, progress: Progress, exclude: Excludes
+) -> Scan:
+    """A walk through the plan's data below the descriptor `root`, not begun yet."""
+    own = [plan.temp_dir]
+    if plan.read_dir and plan.temp_dir.is_relative_to(plan.data_dir):
+        own.append(plan.read_dir / plan.temp_dir.relative_to(plan.data_dir))
+    cross = plan.cross_file_systems
+    return Scan(root, index, progress, tuple(own), exclude=exclude, cross=cross)
 
 
 class Scan:
@@ -102,7 +133,9 @@ class Scan:
         self._device = os.fstat(root).st_dev
         self._own = {(s.st_dev, s.st_ino) for s in map(_stat_or_none, own) if s is not None}
         self._batch: list[FileRow] = []
+        self._linked: list[int] = []
         self._next_id = ROOT
+        self._mounts: list[bytes] = []
         self.totals = ScanTotals()
 
     def run(self) -> ScanTotals:
@@ -113,32 +146,49 @@ class Scan:
             folder, path = waiting.pop()
             found = list(self._folder(folder, path))
             waiting.extend(reversed(found))
+            self._progress.pulse()
             self._progress.checkpoint()
         self._flush()
-        if not self.totals.files and self.totals.folders == 1:
+        if not self.totals.files:
             raise SourceError(
-                "The data folder is empty: nothing was backed up and nothing removed.",
+                "There is no file in the data folder: nothing was backed up and nothing removed.",
                 code="SOURCE_EMPTY",
-                hint="Is it mounted? Check BACKUP_DATA_DIR.",
+                hint=self._why_empty(),
             )
         return self.totals
+
+    def _why_empty(self) -> str:
+        """Folders alone are no data: so it looks where a volume is not mounted over them."""
+        hints = ["Is what belongs there mounted? Check BACKUP_DATA_DIR."]
+        if self._mounts:
+            names = ", ".join(map(show, self._mounts))
+            hints.append(f"Mounted there and left out: {names}; see BACKUP_CROSS_FILE_SYSTEMS.")
+        if self._exclude.count:
+            hints.append(f"BACKUP_EXCLUDE leaves out {self._exclude.count} entries.")
+        return " ".join(hints)
 
     def _folder(self, folder: int, path: bytes) -> Iterator[tuple[int, bytes]]:
         """Add a folder's entries; gives its folders, as (id, path)."""
         prefix = path + b"/" if path else b""
         try:
-            descriptor = open_folder(self._root, path)
+            descriptor, names = _listed(self._root, path)
         except OSError as error:
-            self._warn("FOLDER_UNREADABLE", path, str(error.strerror))
+            self._unreadable(folder, path, str(error.strerror))
             return
         try:
-            names = os.listdir(descriptor)  # noqa: PTH208  (a descriptor, not a path)
-            for name in sorted(map(os.fsencode, names)):
+            for name in names:
                 row = self._entry(descriptor, folder, prefix, name)
                 if row is not None:
                     yield row, prefix + name
         finally:
             os.close(descriptor)
+
+    def _unreadable(self, folder: int, path: bytes, why: str) -> None:
+        if folder == ROOT:
+            raise SourceError(f"The data folder cannot be read: {why}.", hint=_LET_READ)
+        self._warn("FOLDER_UNREADABLE", path, why)
+        self._flush()  # its row may still wait in the batch
+        self._index.note(folder, "FOLDER_UNREADABLE")
 
     def _entry(self, descriptor: int, folder: int, prefix: bytes, name: bytes) -> int | None:
         """Add one entry; the id of its row where it is a folder to walk, else None."""
@@ -147,17 +197,28 @@ class Scan:
         try:
             info = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
         except OSError as error:
-            self._warn("FILE_VANISHED", prefix + name, str(error.strerror))
+            self._tell_missing(prefix + name, error)
             return None
-        if (info.st_dev, info.st_ino) in self._own:
+        if (info.st_dev, info.st_ino) in self._own or is_file_systems_own(name, info):
             return None
         if self._exclude(prefix + name, folder=stat.S_ISDIR(info.st_mode)):
             return None
+        if len(prefix) + len(name) > LIMITS.path or prefix.count(b"/") >= LIMITS.depth:
+            self._warn("PATH_TOO_LONG", prefix + name, "too long or too deep a path, left out")
+            return None
         if info.st_dev != self._device and not self._cross:
             self._warn("OTHER_FILE_SYSTEM", prefix + name, "on another file system, left out")
+            self._mounts = [*self._mounts, prefix + name][:_NAMED_MOUNTS]
             return None
         row = self._add(folder, name, info, prefix)
         return row if stat.S_ISDIR(info.st_mode) else None
+
+    def _tell_missing(self, path: bytes, error: OSError) -> None:
+        """A database's log comes and goes with each change of it, and is no loss."""
+        if not isinstance(error, FileNotFoundError):
+            self._warn("FILE_UNREADABLE", path, str(error.strerror))
+        elif not path.endswith(SIDE_FILES):
+            self._warn("FILE_VANISHED", path, str(error.strerror))
 
     def _add(
         self, parent: int, name: bytes, info: os.stat_result, prefix: bytes = b""
@@ -175,6 +236,8 @@ class Scan:
                 size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino,
             )
         )  # fmt: skip
+        if kind == FILE and info.st_nlink > 1:
+            self._linked.append(row)
         self._count(kind, size)
         return row
 
@@ -189,8 +252,11 @@ class Scan:
 
     def _flush(self) -> None:
         self._index.add_files(self._batch)
+        self._index.add_linked(self._linked)
         self._batch.clear()
+        self._linked.clear()
         self._progress.totals(files=self.totals.files, bytes=self.totals.bytes)
+        self._progress.checkpoint()
 
     def _warn(self, code: str, path: bytes, message: str) -> None:
         self._progress.warn(SourceWarning(code, show(path), message))

@@ -7,6 +7,7 @@ are reported. Nothing here raises for trouble with a single file but `SourceGone
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ from dataclasses import dataclass
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 SQLITE_MAGIC = b"SQLite format 3\0"
 _KEPT_XATTRS = ("user.", "system.posix_acl_")
+_MORE_TRIES = 2
+_MOVED = ("FILE_CHANGED", "FILE_GREW", "FILE_SHRANK")
+_LOOK = 64 * 1024  # bytes
+_SECTORS = 4096  # bytes given up together where the disk does not give them
+_MOST_FAILURES = 256  # of reads of one file; each may take the disk seconds
 
 
 class SourceGone(Exception):
@@ -31,6 +37,9 @@ class SourceFile:
     fd: int
     info: os.stat_result
     note: str = ""
+    _failures: int = 0
+    _first: bytes = b""
+    _last: tuple[int, bytes] = (0, b"")  # where, and what, of the last bytes read
 
     @property
     def size(self) -> int:
@@ -38,15 +47,29 @@ class SourceFile:
 
     def read(self, size: int, offset: int) -> bytes:
         """Exactly `size` bytes from `offset`, zeros where the file has no more."""
-        try:
-            data = self._pread(size, offset)
-        except OSError:
-            self.note = "FILE_READ_ERROR"
-            return bytes(size)
+        data = self._read(size, offset)
         if len(data) < size:
             self.note = self.note or "FILE_SHRANK"
             data += bytes(size - len(data))
+        if not offset:
+            self._first = data[:_LOOK]
+        end = data[-_LOOK:]
+        self._last = (offset + size - len(end), end)
         return data
+
+    def _read(self, size: int, offset: int) -> bytes:
+        """Zeros for what the disk does not give: halved and halved again, that is a few sectors
+        and not all that was asked for, unless there are too many such places."""
+        try:
+            return self._pread(size, offset)
+        except OSError:
+            self._failures += 1
+            if size <= _SECTORS or self._failures > _MOST_FAILURES:
+                self.note = "FILE_READ_ERROR"
+                return bytes(size)
+        half = -(-size // 2 // _SECTORS) * _SECTORS
+        data = self._read(half, offset)
+        return data + self._read(size - half, offset + half) if len(data) == half else data
 
     def _pread(self, size: int, offset: int) -> bytes:
         data = os.pread(self.fd, size, offset)
@@ -59,23 +82,75 @@ class SourceFile:
 
     def settle(self) -> str:
         """After reading: the code of what happened to the file meanwhile, or an empty string."""
-        now = os.fstat(self.fd)
+        try:
+            now = os.fstat(self.fd)
+        except OSError:
+            self.note = self.note or "FILE_READ_ERROR"
+            return self.note
         if not self.note and (now.st_size, now.st_mtime_ns) != (self.size, self.info.st_mtime_ns):
-            self.note = "FILE_CHANGED"
+            grew = now.st_size > self.size and self._begins_alike()
+            self.note = "FILE_GREW" if grew else "FILE_CHANGED"
         return self.note
 
-    def xattrs(self) -> dict[bytes, bytes]:
-        """User attributes and ACLs; empty where the file system has none."""
+    def _begins_alike(self) -> bool:
+        """Whether its beginning, and the end of what was read, are what they were: then it was
+        appended to, as logs are, and what was read is what it held a moment ago."""
+        at, end = self._last
         try:
-            names = os.listxattr(self.fd)
-            return {
-                os.fsencode(n): os.getxattr(self.fd, n) for n in names if n.startswith(_KEPT_XATTRS)
-            }
+            first = self._pread(len(self._first), 0)
+            return bool(end) and first == self._first and self._pread(len(end), at) == end
         except OSError:
-            return {}
+            return False
+
+    def renew(self) -> bool:
+        """As if it were opened now; False when that cannot be, and nothing has changed."""
+        try:
+            self.info, self.note = os.fstat(self.fd), ""
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         os.close(self.fd)
+
+
+def read_head(source: SourceFile, limit: int) -> bytes:
+    """Up to `limit` bytes from the file's beginning. If these are all, the file is settled; one
+    that was just being written to is read anew first, as nothing of it was given out yet.
+    """
+    head = _read_head(source, limit)
+    for _ in range(_MORE_TRIES):
+        if source.note not in _MOVED or not source.renew():
+            break
+        head = _read_head(source, limit)
+    return head
+
+
+def _read_head(source: SourceFile, limit: int) -> bytes:
+    head = source.read(min(source.size, limit), 0) if source.size else b""
+    if source.size <= limit:
+        source.settle()
+    return head
+
+
+def read_xattrs(fd: int) -> tuple[dict[bytes, bytes], str]:
+    """User attributes and ACLs, none where the file system has none; and why some are missing."""
+    kept: dict[bytes, bytes] = {}
+    trouble = ""
+    for name in _xattr_names(fd):
+        try:
+            kept[os.fsencode(name)] = os.getxattr(fd, name)
+        except OSError as error:
+            if error.errno != errno.ENODATA:  # which is one that was removed just now
+                trouble = f"its attribute {name} cannot be read: {error.strerror}"
+    return kept, trouble
+
+
+def _xattr_names(fd: int) -> list[str]:
+    try:
+        return [name for name in os.listxattr(fd) if name.startswith(_KEPT_XATTRS)]
+    except OSError:
+        return []
 
 
 def open_source(folder: int, name: bytes) -> SourceFile:
@@ -89,7 +164,11 @@ def open_source(folder: int, name: bytes) -> SourceFile:
         raise SourceGone("FILE_VANISHED", "vanished before it could be read") from None
     except OSError as error:
         raise SourceGone("FILE_UNREADABLE", f"cannot be read: {error.strerror}") from None
-    info = os.fstat(fd)
+    try:
+        info = os.fstat(fd)
+    except OSError as error:
+        os.close(fd)
+        raise SourceGone("FILE_UNREADABLE", f"cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(info.st_mode):
         os.close(fd)
         raise SourceGone("FILE_REPLACED", "was replaced by something that is not a file")

@@ -9,19 +9,41 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from worker.engine.archive import codec
 from worker.engine.archive.frames import HEADER_SIZE, open_frame, parse_header
 from worker.engine.archive.index import Index, SegmentRow
 from worker.engine.archive.keys import KEY_ID_SIZE, KEY_SIZE, MasterKey, new_params
-from worker.engine.capture.lanes import Emit, RawSegment
+from worker.engine.capture.lanes import Emit, RawSegment, Slices
 from worker.engine.capture.pipeline import Pipeline
+from worker.engine.capture.workspace import NO_ROOM
 from worker.engine.progress import Progress
 
 _LEVEL = 1
+_LEFT_FREE = 64 * 1024 * 1024  # bytes that the spool never takes: the index grows beside it
 _MARGIN = 256 * 1024 * 1024  # bytes left free for everybody else
+
+
+class SpoolFull(Exception):
+    """The temporary folder has no room for what is to be uploaded later."""
+
+    code = "SPOOL_NO_ROOM"
+
+    def __str__(self) -> str:
+        return "the temporary folder has no room for what is read while instances are stopped"
+
+
+@contextmanager
+def _full() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise SpoolFull from error
+        raise
 
 
 def fits(folder: Path, size: int) -> bool:
@@ -37,8 +59,15 @@ class _File:
         self.position = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.file.write(data)
+        if shutil.disk_usage(self.file.fileno()).free < _LEFT_FREE + len(data):
+            raise SpoolFull
+        with _full():
+            self.file.write(data)
         self.position += len(data)
+
+    def flush(self) -> None:
+        with _full():
+            self.file.flush()
 
 
 class _Places:
@@ -56,9 +85,13 @@ class _Places:
 
 
 class Spool:
-    """Fill it with `submit` and `drain`, then `replay` it once. Leaving the block removes it."""
+    """Fill it with `submit` and `drain`, then `replay` it once. Leaving the block removes it.
 
-    def __init__(self, path: Path, index: Index, progress: Progress) -> None:
+    What fills it raises `SpoolFull`.
+    """
+
+    def __init__(self, path: Path, index: Index, progress: Progress, first: int = 0) -> None:
+        """`first` is the number of the first segment."""
         self._path, self._progress = path, progress
         self._file, self._places = _File(path), _Places(index)
         self._master = MasterKey(new_params(), os.urandom(KEY_ID_SIZE), os.urandom(KEY_SIZE))
@@ -68,24 +101,28 @@ class Spool:
             progress=progress,
             level=_LEVEL,
             master=self._master,
+            first=first,
         )
-        self._about: list[tuple[int, int, bool]] = []
+        self._about: list[tuple[int, int, bool, Slices | None]] = []
 
     def submit(self, segment: RawSegment) -> None:
-        self._about.append((segment.files, segment.bytes, segment.stored))
+        self._about.append((segment.files, segment.bytes, segment.stored, segment.slices))
         self._pipeline.submit(segment)
 
     def drain(self) -> None:
         self._pipeline.drain()
+        self._file.flush()
 
     def replay(self, emit: Emit) -> None:
         """Give every segment to `emit`, in order, as it was submitted."""
         self._file.file.seek(0)
-        for length, (files, size, stored) in zip(self._places.lengths, self._about, strict=True):
+        for length, (files, size, stored, slices) in zip(
+            self._places.lengths, self._about, strict=True
+        ):
             frame = memoryview(self._file.file.read(length))
             header = parse_header(frame[:HEADER_SIZE])
             raw = codec.decompress(open_frame(header, frame[HEADER_SIZE:], self._master))
-            emit(RawSegment(raw, files=files, bytes=size, stored=stored))
+            emit(RawSegment(raw, files=files, bytes=size, stored=stored, slices=slices))
 
     def __enter__(self) -> Spool:
         return self

@@ -1,8 +1,14 @@
-"""A folder of one run below the temporary folder, removed when the run is over."""
+"""A folder of one run below the temporary folder, removed when the run is over.
+
+Each run holds a lock on its folder, so the next one can tell what a dead run left behind.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -13,6 +19,7 @@ from pathlib import Path
 from worker.engine.errors import TargetError
 
 PREFIX = ".tarkeep-run-"
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})  # to write more
 
 
 @contextmanager
@@ -20,7 +27,9 @@ def workspace(temp_dir: Path) -> Iterator[Path]:
     """Yields the run's folder (0700). Raises `TargetError` when it cannot be made."""
     try:
         temp_dir.mkdir(parents=True, exist_ok=True)
+        _sweep(temp_dir)
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=temp_dir))
+        lock = _lock(folder)
     except OSError as error:
         raise _unusable(temp_dir, str(error.strerror)) from error
     try:
@@ -28,11 +37,32 @@ def workspace(temp_dir: Path) -> Iterator[Path]:
     except sqlite3.OperationalError as error:  # the index: nothing else is left unhandled
         raise _unusable(temp_dir, str(error)) from error
     except OSError as error:
-        if error.errno != errno.ENOSPC:  # a run writes nowhere else
+        if error.errno not in NO_ROOM:  # a run writes nowhere else
             raise
         raise _unusable(temp_dir, str(error.strerror)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _sweep(temp_dir: Path) -> None:
+    """Remove the folders of runs that died: nobody locks them."""
+    for folder in temp_dir.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            lock = _lock(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+def _lock(folder: Path) -> int:
+    """`BlockingIOError` while its run lives."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _unusable(temp_dir: Path, why: str) -> TargetError:

@@ -23,10 +23,10 @@ from worker.engine.cli.listing import (
     write_json,
     write_lines,
 )
-from worker.engine.cli.output import human_size
 from worker.engine.cli.screen import show_progress
 from worker.engine.errors import ArchiveError
 from worker.engine.extract.membernames import TOP
+from worker.engine.sizes import human_size
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 

@@ -64,12 +64,14 @@ def as_json(entry: Entry) -> dict[str, Any]:
         "mode": f"{entry.mode:04o}",
         "modified": modified.isoformat() if modified else None,
         "note": entry.note,
+        "missing": entry.is_missing,
     }
 
 
 def as_line(entry: Entry, text: bytes, *, long: bool) -> str:
     """`text` names the entry; a folder gets a slash at its end."""
     name = printable(text) + ("/" if entry.is_folder else "")
+    name += f"  (not saved: {entry.note})" if entry.is_missing else ""
     if not long:
         return name
     mode, modified = stat.filemode(_TYPES[entry.kind] | entry.mode), _time(entry)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from worker.engine.cli import commands, files
+from worker.engine.cli import commands, copies, doctor, files, keeping, notify, restoring
 from worker.engine.cli.output import Output
 from worker.engine.errors import EngineError, JobStopped
 from worker.engine.settings import Settings, read_settings, require
@@ -27,6 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     output = Output(json=arguments.json, quiet=arguments.quiet)
     try:
         settings = read_settings()
+        if arguments.tolerant:  # of wrong settings, about which it has more to say
+            return int(arguments.command(settings, output))
+        if arguments.command is commands.dry_run:
+            require(settings, bucket=False)
+            commands.dry_run(settings.plan, output)
+            return 0
         require(settings)
         _run(arguments, settings, output)
     except EngineError as error:
@@ -57,13 +63,22 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--quiet", action="store_true", help="no progress bars")
     sub = top.add_subparsers(required=True, metavar="COMMAND")
     backup = _add(sub, common, "backup", commands.backup, "back up the data folder now")
-    backup.add_argument("--dry-run", action="store_true", help="only say what would be saved")
+    backup.add_argument(
+        "--dry-run",
+        dest="command",
+        action="store_const",
+        const=commands.dry_run,
+        help="only say what would be saved",
+    )
     _add(sub, common, "list", commands.list_, "the backups in the bucket, newest first")
-    restore = _add(sub, common, "restore", commands.restore, "put a backup in place")
-    _key(restore)
-    restore.add_argument("--yes", action="store_true", help="do not ask before replacing")
+    restoring.add(partial(_add, sub, common))
+    copies.add(partial(_add, sub, common))
     _key(_add(sub, common, "verify", commands.verify, "read a whole backup back and check it"))
+    _key(_add(sub, common, "drill", commands.drill, "restore into a scratch folder and check it"))
     files.add(partial(_add, sub, common), _key)
+    keeping.add(partial(_add, sub, common), _key)
+    doctor.add(partial(_add, sub, common))
+    notify.add(partial(_add, sub, common))
     return top
 
 
@@ -71,11 +86,13 @@ def _add(
     sub: argparse._SubParsersAction[argparse.ArgumentParser],
     common: argparse.ArgumentParser,
     name: str,
-    command: commands.Command,
+    command: Callable[..., object],
     text: str,
 ) -> argparse.ArgumentParser:
-    made = sub.add_parser(name, parents=[common], help=text, description=text.capitalize() + ".")
-    made.set_defaults(command=command)
+    made = sub.add_parser(
+        name, parents=[common], help=text, description=f"{text[:1].upper()}{text[1:]}."
+    )
+    made.set_defaults(command=command, tolerant=False)
     return made
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from worker.engine.extract.refusals import shown
 from worker.engine.extract.warner import Warner
 
-_FILE_MODE = 0o777  # never set-user-id, set-group-id or sticky
+_FILE_MODE = 0o777  # never sticky, and no other special bit unless asked for
+_SPECIAL = stat.S_ISUID | stat.S_ISGID
 _FOLDER_MODE = 0o3777  # set-group-id and sticky mean no rights on a folder
 _LARGEST_ID = 0xFFFFFFFE  # the next one means "leave as it is" to chown
 _XATTR_KEPT = b"user."
@@ -38,20 +39,28 @@ def creation_mode(mode: int) -> int:
 
 @dataclass
 class AttributeSetter:
-    """`owner`: whether to give files to their recorded users (only root can)."""
+    """`owner`: whether to give files to their recorded users (only root can).
+
+    `setuid`: whether files get their set-user-id and set-group-id bits back, with their owners.
+    """
 
     warner: Warner
     owner: bool
+    setuid: bool = False
     _umask: int = field(default_factory=lambda: _current_umask())
     _me: tuple[int, int] = field(default_factory=lambda: (os.geteuid(), os.getegid()))
 
+    @property
+    def _special(self) -> int:
+        return _SPECIAL if self.setuid and self.owner else 0
+
     def file(self, descriptor: int, path: bytes, wanted: Attributes) -> None:
         """All attributes of a file created with `creation_mode`."""
-        mode = wanted.mode & _FILE_MODE
+        mode = wanted.mode & (_FILE_MODE | self._special)
         owned = self._own(descriptor, path, wanted)
-        if mode & self._umask or owned:
+        if mode & (self._umask | _SPECIAL) or owned:
             os.fchmod(descriptor, mode)
-        if wanted.mode & (stat.S_ISUID | stat.S_ISGID):
+        if wanted.mode & _SPECIAL & ~mode:
             self.warner.warn(
                 "MODE_REDUCED", path, "its set-user-id or set-group-id bit was dropped"
             )
@@ -96,7 +105,7 @@ class AttributeSetter:
             self.warner.warn("TIME_NOT_RESTORED", path, "its time of change is out of range")
 
     def _set_xattr(self, descriptor: int, path: bytes, name: bytes, value: bytes) -> None:
-        kept = name.startswith(_XATTR_KEPT) or (self.owner and name in _ACLS)
+        kept = name.startswith(_XATTR_KEPT) or name in _ACLS
         if not kept or b"\0" in name:
             self.warner.once("XATTR_SKIPPED", path, f"attribute {shown(name)} is not restored")
             return

@@ -59,18 +59,43 @@ class Beneath:
         return descriptor
 
     def _make(self, path: bytes) -> int:
+        """From the deepest folder that is there downwards; a loop, for paths may be deep."""
         try:
             return self._find(path)
         except FileNotFoundError:
-            parent, _, name = path.rpartition(b"/")
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(name, _PRIVATE, dir_fd=self.folder(parent))
-            return self._find(path)
+            missing, outer = _split(path)
+        while True:
+            try:
+                parent = self.existing(outer)
+                break
+            except FileNotFoundError:
+                name, outer = _split(outer)
+                missing = name + b"/" + missing
+        return self._make_below(parent, outer, missing)
+
+    def _make_below(self, parent: int, outer: bytes, missing: bytes) -> int:
+        *above, last = missing.split(b"/")
+        for name in above:
+            outer = outer + b"/" + name if outer else name
+            parent = self._remember(outer, _make_one(parent, name))
+        return _make_one(parent, last)
 
     def _find(self, path: bytes) -> int:
         if len(path) <= _LONGEST:
             return self._opener(self._root, path)
         return _walk(self._root, path)
+
+
+def _split(path: bytes) -> tuple[bytes, bytes]:
+    """The last name, and what is above it."""
+    outer, _, name = path.rpartition(b"/")
+    return name, outer
+
+
+def _make_one(parent: int, name: bytes) -> int:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, _PRIVATE, dir_fd=parent)
+    return os.open(name, _STEP, dir_fd=parent)
 
 
 def has_openat2(folder: int) -> bool:

@@ -11,10 +11,13 @@ _CHUNK = 256 * 1024
 _LARGE = 1024 * 1024
 
 
-class Readable(Protocol):
-    """Anything with `read(n)`: at most n bytes, b"" only at the end."""
+Piece = bytes | memoryview
 
-    def read(self, size: int, /) -> bytes: ...
+
+class Readable(Protocol):
+    """Anything with `read(n)`: at most n bytes, an empty piece only at the end."""
+
+    def read(self, size: int, /) -> Piece: ...
 
 
 class Source:
@@ -39,14 +42,14 @@ class Source:
         if end <= len(self._buffer):
             self._at = end
             return self._buffer[start:end]
-        pieces = []
+        pieces: list[Piece] = []
         while size:
             pieces.append(self.some(size) or _ended())
             size -= len(pieces[-1])
         return b"".join(pieces)
 
-    def some(self, size: int) -> bytes:
-        """Up to `size` bytes, b"" at the end only."""
+    def some(self, size: int) -> Piece:
+        """Up to `size` bytes, an empty piece at the end only."""
         if size >= _CHUNK and self._at >= len(self._buffer):
             return self._stream.read(min(size, _LARGE))
         if not self._filled():
@@ -65,7 +68,7 @@ class Source:
 
     def _filled(self) -> bool:
         if self._at >= len(self._buffer):
-            self._buffer, self._at = self._stream.read(_CHUNK), 0
+            self._buffer, self._at = bytes(self._stream.read(_CHUNK)), 0
         return bool(self._buffer)
 
 

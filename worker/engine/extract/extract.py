@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from worker.engine.extract import membernames
@@ -18,6 +19,7 @@ from worker.engine.extract.attributes import Attributes, AttributeSetter, creati
 from worker.engine.extract.beneath import Beneath
 from worker.engine.extract.blocks import Readable
 from worker.engine.extract.limits import Limits
+from worker.engine.extract.longfiles import LONG, LongFiles
 from worker.engine.extract.pace import Pace
 from worker.engine.extract.placing import Placing
 from worker.engine.extract.refusals import damaged, hostile, shown
@@ -28,6 +30,7 @@ from worker.engine.extract.tarread import Member, read_members
 from worker.engine.extract.warner import Warner
 from worker.engine.extract.writefile import create, write_content
 from worker.engine.progress import Progress
+from worker.engine.pulsing import pulsing
 
 LinkRule = Callable[[bytes, bytes], bool]
 
@@ -68,24 +71,31 @@ def extract(
     *,
     room: Room = _DEFAULT,
     owner: bool = False,
+    setuid: bool = False,
     outside_link: LinkRule = lambda _path, _target: False,
     use_openat2: bool | None = None,
 ) -> ExtractResult:
     """Unpack the content of `data/` into the existing, empty folder `target`, and sync it.
 
-    `outside_link(path, target)` says whether a symlink that leads out of the data folder is to
-    be restored; others of that kind are left out with a warning. Raises `ArchiveError` for what
-    the archive does wrong, `TargetError` for what the disk does; `target` then holds a part.
+    `owner` and `setuid` as in `AttributeSetter`. `outside_link(path, target)` says whether a
+    symlink that leads out of the data folder is to be restored; others of that kind are left out
+    with a warning. Raises `ArchiveError` for what the archive does wrong, `TargetError` for what
+    the disk does; `target` then holds a part.
     """
     with as_target_error("unpacking the backup"):
         root = os.open(target, _ROOT)
         beneath = Beneath(root, use_openat2=use_openat2)
         try:
-            run = _Extraction(beneath, progress, room, owner=owner)
-            for member in read_members(stream, room.limits):
-                run.place(member)
-            run.finish(outside_link)
-            sync_file_system(root)
+            setter = AttributeSetter(Warner(progress), owner, setuid)
+            run = _Extraction(beneath, progress, room, setter)
+            try:
+                for member in read_members(stream, room.limits):
+                    run.place(member)
+                run.finish(outside_link)
+            finally:
+                run.close()
+            with pulsing(progress):  # as long as the disk takes
+                sync_file_system(root)
             return run.result()
         finally:
             beneath.close()
@@ -93,10 +103,12 @@ def extract(
 
 
 class _Extraction:
-    def __init__(self, beneath: Beneath, progress: Progress, room: Room, *, owner: bool) -> None:
+    def __init__(
+        self, beneath: Beneath, progress: Progress, room: Room, setter: AttributeSetter
+    ) -> None:
         self._beneath, self._limits, self._space = beneath, room.limits, room.space
-        self._pace, self._warner = Pace(progress), Warner(progress)
-        self._setter = AttributeSetter(self._warner, owner)
+        self._pace, self._setter, self._warner = Pace(progress), setter, setter.warner
+        self._long = LongFiles()
         self._folders: dict[bytes, Attributes] = {}
         self._links: list[tuple[bytes, bytes, Attributes]] = []
         self._deferred = 0
@@ -131,6 +143,7 @@ class _Extraction:
         """Folders that hold nothing, symlinks, then folders' attributes, inner ones first."""
         if not self._seen:
             raise damaged("it holds no data folder")
+        self._long.drain()
         for path in self._folders:
             with Placing(path):
                 self._beneath.folder(path)
@@ -140,6 +153,10 @@ class _Extraction:
         for path in sorted(self._folders, reverse=True):
             self._setter.folder(self._beneath.existing(path), path, self._folders[path])
         self._pace.flush()
+
+    def close(self) -> None:
+        """Whether it went well or not: no thread and no open file stays behind."""
+        self._long.abort()
 
     def result(self) -> ExtractResult:
         return ExtractResult(
@@ -156,11 +173,15 @@ class _Extraction:
             raise no_space("The backup unpacks to more than there is free space for")
         parent, _, name = path.rpartition(b"/")
         descriptor = create(self._beneath.folder(parent), name, creation_mode(member.mode))
-        try:
-            write_content(descriptor, member, self._pace)
-            self._setter.file(descriptor, path, _attributes(member))
-        finally:
-            os.close(descriptor)
+        finish = partial(self._setter.file, descriptor, path, _attributes(member))
+        if member.extents is None and member.left >= LONG:
+            self._long.write(descriptor, member, self._pace, finish)
+        else:
+            try:
+                write_content(descriptor, member, self._pace)
+                finish()
+            finally:
+                os.close(descriptor)
         self._pace.file()
 
     def _hardlink(self, member: Member, path: bytes) -> None:

@@ -12,6 +12,9 @@ GIB = 1024 * MIB
 class Limits:
     """Bounds of one archive. Sizes in bytes.
 
+    `path`, `part` and `depth` are the capture's too: it leaves out, with a warning, what could
+    not be restored.
+
     `total` bounds the content of all members together; `pax` one PAX header; `deferred` what
     we keep in memory until the end (directories' and links' records); `trailing` the zeros
     after the end mark (GNU tar pads to its blocking factor).
@@ -19,9 +22,9 @@ class Limits:
 
     members: int = 20_000_000
     total: int = 1 << 60
-    path: int = 4096
+    path: int = 64 * 1024
     part: int = 255
-    depth: int = 128
+    depth: int = 750
     pax: int = MIB
     extents: int = 1 << 18
     deferred: int = 512 * MIB

@@ -48,7 +48,8 @@ def apply(header: Header, records: Records) -> None:
         header.mtime = nanoseconds(records[b"mtime"])
     for keyword, value in records.items():
         if keyword.startswith(XATTR):
-            header.xattrs[keyword[len(XATTR) :]] = value
+            name = keyword[len(XATTR) :].replace(b"%3D", b"=").replace(b"%25", b"%")
+            header.xattrs[name] = value
 
 
 def natural(value: bytes) -> int:

@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from worker.engine.extract.refusals import damaged
 
@@ -25,6 +26,7 @@ _unpack: Callable[[bytes], tuple[bytes, ...]] = struct.Struct(
     "100s8s8s8s12s12s8sc100s8s32s32s16x155s12x"
 ).unpack
 _POSIX_MAGIC = b"ustar\0"
+_REMEMBERED = 1024  # number fields: modes and owners are the same again and again
 
 
 @dataclass(slots=True)
@@ -67,6 +69,7 @@ def parse(block: bytes) -> Header:
     )
 
 
+@lru_cache(_REMEMBERED)
 def natural(field: bytes) -> int:
     """A number field that cannot be negative."""
     value = number(field)
@@ -75,6 +78,7 @@ def natural(field: bytes) -> int:
     return value
 
 
+@lru_cache(_REMEMBERED)
 def number(field: bytes) -> int:
     """Octal digits between blanks or NULs, or GNU's base-256 when the top bit is set."""
     digits = field.strip(b" \0")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from worker.engine.extract import pax, sparse
-from worker.engine.extract.blocks import Readable, Source
+from worker.engine.extract.blocks import Piece, Readable, Source
 from worker.engine.extract.limits import Limits
 from worker.engine.extract.refusals import damaged, hostile, shown, truncated, unsupported
 from worker.engine.extract.tarheader import (
@@ -55,8 +55,8 @@ class Member(Header):
     extents: sparse.Extents | None = None
     source: Source = field(default_factory=lambda: Source(_Nothing()), repr=False)
 
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes of content, b"" when there is no more."""
+    def read(self, size: int) -> Piece:
+        """Up to `size` bytes of content, an empty piece when there is no more."""
         piece = self.source.some(min(size, self.left)) if self.left else b""
         if self.left and not piece:
             raise truncated()
@@ -132,7 +132,7 @@ class _Reader:
             seen = 0
             while piece := self._source.some(BLOCK * 128):
                 seen += len(piece)
-                if piece.count(0) != len(piece) or seen > self._limits.trailing:
+                if any(piece) or seen > self._limits.trailing:
                     raise damaged("something follows its end")
             return
         raise damaged("its end mark is broken")

@@ -1,16 +1,15 @@
-"""Creates one file in an open folder and fills it from a tar member."""
+"""Creates one file in an open folder, and fills a short or sparse one from a tar member."""
 
 from __future__ import annotations
 
 import os
 
+from worker.engine.extract.blocks import Piece
 from worker.engine.extract.pace import Pace
 from worker.engine.extract.tarread import Member
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_SMALL = 64 * 1024
 _CHUNK = 1024 * 1024
-_ZERO_CHUNK = bytes(_CHUNK)
 
 
 def create(folder: int, name: bytes, mode: int) -> int:
@@ -22,12 +21,8 @@ def write_content(descriptor: int, member: Member, pace: Pace) -> None:
     """Write the member's content to the empty file, leaving holes where its map has none."""
     if member.extents is not None:
         _write_sparse(descriptor, member, pace)
-    elif member.left <= _SMALL:
-        if member.left:
-            _write(descriptor, member.read_all(), pace)
-    else:
-        _copy(descriptor, member, member.left, pace)
-        os.ftruncate(descriptor, member.size)
+    elif member.left:
+        _write(descriptor, member.read_all(), pace)
 
 
 def _write_sparse(descriptor: int, member: Member, pace: Pace) -> None:
@@ -40,15 +35,11 @@ def _write_sparse(descriptor: int, member: Member, pace: Pace) -> None:
 def _copy(descriptor: int, member: Member, size: int, pace: Pace) -> None:
     while size:
         piece = member.read(min(size, _CHUNK))
-        if piece == _ZERO_CHUNK:  # a MiB of zeros becomes a hole again
-            os.lseek(descriptor, _CHUNK, os.SEEK_CUR)
-            pace.content(_CHUNK)
-        else:
-            _write(descriptor, piece, pace)
+        _write(descriptor, piece, pace)
         size -= len(piece)
 
 
-def _write(descriptor: int, data: bytes, pace: Pace) -> None:
+def _write(descriptor: int, data: Piece, pace: Pace) -> None:
     done = os.write(descriptor, data)
     while done < len(data):
         done += os.write(descriptor, memoryview(data)[done:])

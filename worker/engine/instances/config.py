@@ -99,9 +99,11 @@ class InstanceConfig:
 
 @dataclass(frozen=True)
 class HookConfig:
-    """Commands before a run, after one that succeeded, after one that did not."""
+    """Commands before a run, while instances are stopped, after a run that succeeded, and after
+    one that did not."""
 
     pre: Argv = ()
     post: Argv = ()
     on_error: Argv = ()
     timeout: float = 300
+    stopped: Argv = ()

@@ -13,12 +13,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 MAX_LINES: Final = 1000
 MAX_LINE: Final = 1000
 GRACE: Final = 5.0
 LOOK_EVERY: Final = 0.05
+UMASK: Final = 0o022  # the user's commands make files as from a shell, however private ours are
 KEPT: Final = (
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR",
     "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS",
@@ -37,17 +39,22 @@ def run(
     timeout: float,
     on_line: Line | None = None,
     environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    pulse: Callable[[], None] = lambda: None,
 ) -> int:
     """Run `argv` for at most `timeout` seconds and return its exit code, -N for signal N.
+
+    `folder` is where it runs. `pulse` is called again and again meanwhile; what it raises ends
+    the command and is passed on.
 
     Without `on_line` its output goes nowhere: what it leaves running then has no pipe of ours
     that could break under it. Raises `NotRun`; a command out of time is ended with all that it
     started.
     """
-    process = _start(argv, on_line, environment or {})
+    process = _start(argv, on_line, environment or {}, folder)
     try:
         with process:
-            _follow(process, time.monotonic() + timeout, on_line)
+            _follow(process, time.monotonic() + timeout, on_line, pulse)
             return process.returncode
     except NotRun as late:
         raise NotRun(f"it did not end within {timeout:g} seconds") from late
@@ -59,7 +66,10 @@ def plain_environment() -> dict[str, str]:
 
 
 def _start(
-    argv: Sequence[str], on_line: Line | None, environment: Mapping[str, str]
+    argv: Sequence[str],
+    on_line: Line | None,
+    environment: Mapping[str, str],
+    folder: Path | None,
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -67,19 +77,27 @@ def _start(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if on_line else subprocess.DEVNULL,
             stderr=subprocess.STDOUT if on_line else subprocess.DEVNULL,
+            cwd=folder,
             env={**plain_environment(), **environment},
             start_new_session=True,
+            umask=UMASK,
         )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no command"
         raise NotRun(f"it could not be started: {reason}") from error
 
 
-def _follow(process: subprocess.Popen[bytes], deadline: float, on_line: Line | None) -> None:
+def _follow(
+    process: subprocess.Popen[bytes],
+    deadline: float,
+    on_line: Line | None,
+    pulse: Callable[[], None],
+) -> None:
     """Wait for the process itself: what it left behind may hold the pipe open for ever."""
     lines = _Lines(process, on_line) if on_line else None
     try:
         while process.poll() is None:
+            pulse()
             left = deadline - time.monotonic()
             if left <= 0:
                 raise NotRun

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
-from worker.engine.values import BadValue
+from worker.engine.values import BadValue, demand_reachable
 
 DRIVERS: Final = ("docker", "systemd", "supervisor", "command", "http")
 
@@ -113,3 +113,4 @@ def _check_address(text: str, schemes: set[str], hint: str) -> None:
         raise BadValue(complaint, hint, private=True) from error
     if not good or parts.fragment or not _PRINTABLE.fullmatch(text):
         raise BadValue(complaint, hint, private=True)
+    demand_reachable(parts.hostname or "")

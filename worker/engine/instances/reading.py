@@ -49,6 +49,7 @@ def read_instances(env: Environment) -> InstanceConfig:
 def read_hooks(env: Environment) -> HookConfig:
     return HookConfig(
         pre=env.get(v.HOOK_PRE),
+        stopped=env.get(v.HOOK_STOPPED),
         post=env.get(v.HOOK_POST),
         on_error=env.get(v.HOOK_ON_ERROR),
         timeout=env.get(v.HOOK_TIMEOUT),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from worker.engine.crashpoints import crashpoint
@@ -21,6 +21,7 @@ HEALTH_TIMEOUT: Final = 10.0
 LOOK_EVERY: Final = 0.25
 
 Failures = dict[Instance, InstanceError]
+Patient = Callable[[], bool]  # whether it is worth waiting on
 
 
 def try_start(instance: Instance, *, timeout: float) -> InstanceError | None:
@@ -38,7 +39,17 @@ def try_start(instance: Instance, *, timeout: float) -> InstanceError | None:
     return None
 
 
-def start_all(instances: Sequence[Instance], policy: StopPolicy, *, deadline: float) -> Failures:
+def _always() -> bool:
+    return True
+
+
+def start_all(
+    instances: Sequence[Instance],
+    policy: StopPolicy,
+    *,
+    deadline: float,
+    patient: Patient = _always,
+) -> Failures:
     """Each once at least, in this order; those that failed again and again until `deadline`.
 
     `deadline` is of the monotonic clock. Returns what is not started, with the last reason.
@@ -49,12 +60,21 @@ def start_all(instances: Sequence[Instance], policy: StopPolicy, *, deadline: fl
         for instance in todo:
             _note(failures, instance, try_start(instance, timeout=policy.start_timeout))
         todo = [one for one in todo if not isinstance(failures.get(one), InstanceGone | None)]
-        if time.monotonic() + pause > deadline:
+        if not todo or time.monotonic() + pause > deadline or not _rest(pause, patient):
             break
-        if todo:
-            time.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+        pause = min(pause * 2, LONGEST_PAUSE)
     return failures
+
+
+def _rest(seconds: float, patient: Patient) -> bool:
+    """Wait; False as soon as there is no patience any more."""
+    until = time.monotonic() + seconds
+    while going_on := patient():
+        left = until - time.monotonic()
+        if left <= 0:
+            break
+        time.sleep(min(left, LOOK_EVERY))
+    return going_on
 
 
 def _note(failures: Failures, instance: Instance, error: InstanceError | None) -> None:
@@ -72,11 +92,15 @@ def keep_up(instances: Sequence[Instance], policy: StopPolicy, *, until: float) 
 
 
 def wait_until_healthy(
-    instances: Sequence[Instance], policy: StopPolicy, *, deadline: float
+    instances: Sequence[Instance],
+    policy: StopPolicy,
+    *,
+    deadline: float,
+    patient: Patient = _always,
 ) -> list[str]:
     """Names of what is not well at the `deadline`; empty as soon as all is well."""
     while unwell := _unwell(instances, policy):
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or not patient():
             return unwell
         time.sleep(LOOK_EVERY)
     return []
@@ -85,11 +109,18 @@ def wait_until_healthy(
 def _unwell(instances: Sequence[Instance], policy: StopPolicy) -> list[str]:
     if not instances:
         return []
+    if policy.health_url or policy.health_command:
+        return ask_health(policy)
+    return [str(instance) for instance in instances if not _is_healthy(instance)]
+
+
+def ask_health(policy: StopPolicy) -> list[str]:
+    """The address or command that says that all is not well; empty when it is, or none is set."""
     if policy.health_url:
         return [] if _answers(policy.health_url) else ["the health address"]
     if policy.health_command:
         return [] if _succeeds(policy.health_command) else ["the health command"]
-    return [str(instance) for instance in instances if not _is_healthy(instance)]
+    return []
 
 
 def _answers(url: str) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Final
 
@@ -18,6 +20,7 @@ from worker.engine.instances.config import StopPolicy
 from worker.engine.instances.driver import Driver, Instance, InstanceGone
 from worker.engine.instances.starting import keep_up, start_all, wait_until_healthy
 from worker.engine.progress import Progress, SourceWarning
+from worker.engine.pulsing import is_wanted, pulsing
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,21 @@ def stop_instances(drivers: Sequence[Driver], progress: Progress, policy: StopPo
     return stopped
 
 
+def stop_again(before: Stopped) -> Stopped:
+    """Stop what `before` had stopped and started, whatever state it is in.
+
+    One that cannot be stopped is a warning: what is to be undone is undone all the same.
+    """
+    stopped = Stopped(before.progress, replace(before.policy, on_failure="continue"))
+    try:
+        stopped.write_down(before.noted)
+        stopped.stop_all()
+    except BaseException:
+        stopped.start()
+        raise
+    return stopped
+
+
 def _find(drivers: Sequence[Driver], stopped: Stopped) -> list[Instance]:
     found: list[Instance] = []
     for driver in drivers:
@@ -57,7 +75,8 @@ class Stopped:
     """What is stopped and how to start it. As a context manager it starts at the end.
 
     `downtime` is the time in seconds from the first stop until everything was started and well
-    again, or given up; 0 when nothing was stopped.
+    again, or given up; 0 when nothing was stopped. `unwell`: what `start` could not start, or
+    what was not well in time.
     """
 
     def __init__(self, progress: Progress, policy: StopPolicy) -> None:
@@ -66,6 +85,7 @@ class Stopped:
         self.touched: list[Instance] = []
         self.doubtful: list[Instance] = []
         self.downtime = 0.0
+        self.unwell: list[str] = []
         self._began = self._doubted = time.monotonic()
         self._over = False
 
@@ -93,12 +113,12 @@ class Stopped:
             self.progress.checkpoint()
             self.touched.append(instance)
             self._stop(instance)
-            self.progress.advance()  # a sign of life for the stall watchdog
             crashpoint("instances.stopped")
 
     def _stop(self, instance: Instance) -> None:
         try:
-            instance.driver.stop(instance.id, timeout=self.policy.stop_timeout)
+            with pulsing(self.progress):
+                instance.driver.stop(instance.id, timeout=self.policy.stop_timeout)
             log.info("%s was stopped", instance)
         except InstanceGone as gone:
             log.info("%s is not there any more: %s", instance, gone.message)
@@ -118,35 +138,55 @@ class Stopped:
         """Start exactly what was stopped, in reverse order, and return the downtime.
 
         Never raises for an instance: what does not start is a warning (INSTANCES_NOT_STARTED).
-        Calling it again does nothing.
+        A run that is to stop tries each once, and waits for nothing. Calling it again does nothing.
         """
         if not self._over:
             self._over = True
-            self._start()
+            with pulsing(self.progress):
+                self._start()
             self.downtime = round(time.monotonic() - self._began, 3) if self.touched else 0.0
         return self.downtime
+
+    def leave(self) -> None:
+        """Start nothing: whoever cleans up after this run does, from what was written down."""
+        self._over = True
 
     def _start(self) -> None:
         crashpoint("instances.starting")
         deadline = time.monotonic() + self.policy.ready_timeout
-        failures = start_all(self.touched[::-1], self.policy, deadline=deadline)
+        patient = partial(is_wanted, self.progress)
+        self._tell_early()
+        failures = start_all(self.touched[::-1], self.policy, deadline=deadline, patient=patient)
         keep_up(self.doubtful, self.policy, until=self._doubted + self.policy.stop_timeout)
         for instance in self.doubtful:
             failures.pop(instance, None)
-        failures |= start_all(self.doubtful, self.policy, deadline=deadline)
+        failures |= start_all(self.doubtful, self.policy, deadline=deadline, patient=patient)
         for instance, error in failures.items():
             self._tell(instance, error)
         self._write_down_started(failures)
         up = [instance for instance in self.touched if instance not in failures]
-        if unwell := wait_until_healthy(up, self.policy, deadline=deadline):
+        unwell = wait_until_healthy(up, self.policy, deadline=deadline, patient=patient)
+        if not patient():
+            unwell = []  # nobody waited for them to be well
+        if unwell:
             message = f"Started, but not well in time: {', '.join(unwell)}"
             self.warn("INSTANCES_UNHEALTHY", message)
+        down = [one for one, error in failures.items() if not isinstance(error, InstanceGone)]
+        self.unwell = [*map(str, down), *unwell]
+
+    def _tell_early(self) -> None:
+        """Whoever started them meanwhile, they may have written to what was being read."""
+        sure = [instance for instance in self.touched if instance not in self.doubtful]
+        running = {driver: _running(driver) for driver in {one.driver for one in sure}}
+        if early := [str(one) for one in sure if one.id in running[one.driver]]:
+            message = "started by somebody else while they were to stay stopped"
+            self.warn("INSTANCES_CAME_BACK", f"{', '.join(early)}: {message}")
 
     def _tell(self, instance: Instance, error: InstanceError) -> None:
         if isinstance(error, InstanceGone):
             self.warn("INSTANCES_GONE", f"{instance} cannot be started again: {error.message}")
         else:
-            message = f"{instance} IS STILL STOPPED, start it by hand: {error.message}"
+            message = f"{instance} IS STILL STOPPED: {error.message}"
             log.critical("%s", message)
             self.warn("INSTANCES_NOT_STARTED", message)
 
@@ -162,6 +202,15 @@ class Stopped:
 
     def warn(self, code: str, message: str) -> None:
         self.progress.warn(SourceWarning(code, "", message))
+
+
+def _running(driver: Driver) -> list[str]:
+    """Nothing where it cannot be found out: no reason to leave anything stopped."""
+    try:
+        return driver.running()
+    except Exception as error:  # noqa: BLE001 - of whatever kind; see `try_start`
+        log.warning("What %s runs is not known: %s", driver.name, error)
+        return []
 
 
 def _by_driver(instances: Iterable[Instance]) -> dict[str, list[str]]:

@@ -136,6 +136,9 @@ HTTP_RUNNING_TEXT: Final = Variable(
     "BACKUP_INSTANCE_HTTP_RUNNING_TEXT", str, "", "what the status holds while it runs"
 )
 HOOK_PRE: Final = Variable("BACKUP_HOOK_PRE", readers.argv, "", "a command before each backup")
+HOOK_STOPPED: Final = Variable(
+    "BACKUP_HOOK_STOPPED", readers.argv, "", "a command while instances are stopped for a backup"
+)
 HOOK_POST: Final = Variable(
     "BACKUP_HOOK_POST", readers.argv, "", "a command after a backup that succeeded"
 )
@@ -152,5 +155,5 @@ INSTANCE_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     SUPERVISOR_URL, SUPERVISOR_PROGRAMS, SUPERVISOR_USERNAME, SUPERVISOR_PASSWORD,
     STOP_COMMAND, START_COMMAND, STATUS_COMMAND, COMMAND_IDS,
     HTTP_STOP_URL, HTTP_START_URL, HTTP_STATUS_URL, HTTP_METHOD, HTTP_TIMEOUT, HTTP_TOKEN,
-    HTTP_IDS, HTTP_RUNNING_TEXT, HOOK_PRE, HOOK_POST, HOOK_ON_ERROR, HOOK_TIMEOUT,
+    HTTP_IDS, HTTP_RUNNING_TEXT, HOOK_PRE, HOOK_STOPPED, HOOK_POST, HOOK_ON_ERROR, HOOK_TIMEOUT,
 )  # fmt: skip

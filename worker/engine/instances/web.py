@@ -15,6 +15,7 @@ from threading import Event, Timer
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from worker.engine.addresses import Refused, demand_allowed
 from worker.engine.errors import InstanceError
 
 MAX_BODY: Final = 4 * 1024 * 1024
@@ -67,7 +68,9 @@ def call(
     late = Event()
     try:
         with hung_up_after(connection, timeout, late):
-            connection.request(method, target, sent, {"Connection": "close", **(headers or {})})
+            # Whoever refuses by the headers alone may hang up on the body; the answer says why.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, target, sent, {"Connection": "close", **(headers or {})})
             answer = connection.getresponse()
             whole = Answer(answer.status, dict(answer.getheaders()), answer.read(MAX_BODY))
         if late.is_set():  # an answer without a length ends where the line is cut
@@ -93,6 +96,7 @@ def hung_up_after(connection: HTTPConnection, seconds: float, late: Event) -> It
     timer: Timer | None = None
     try:
         connection.connect()
+        demand_allowed(connection.sock)
         timer = Timer(seconds, _hang_up, (connection.sock, late))
         timer.daemon = True
         timer.start()
@@ -114,5 +118,6 @@ def _why(error: Exception, *, late: bool, timeout: float) -> str:
     if late or isinstance(error, TimeoutError):
         return f"it did not answer within {timeout:g} seconds"
     if isinstance(error, OSError):
-        return f"it cannot be reached: {error.strerror or type(error).__name__}"
+        why = str(error) if isinstance(error, Refused) else error.strerror
+        return f"it cannot be reached: {why or type(error).__name__}"
     return f"it did not answer in HTTP: {type(error).__name__}"

@@ -22,6 +22,7 @@ from botocore.config import Config
 
 from worker.engine.config import StorageConfig
 from worker.engine.storage.s3_errors import no_credentials, translated
+from worker.engine.storage.s3_line import look_at_lines
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -37,15 +38,26 @@ class Patience:
     """How long trouble is borne with.
 
     `attempts`: how often botocore sends one request. `seconds`: for how long we ask again
-    after that, for parts and broken downloads; 0 is not at all.
+    after that, for parts and broken downloads; 0 is not at all. `connect` and `read`: seconds
+    of silence after which one request is given up.
     """
 
     attempts: int = 5
     seconds: float = 300.0
+    connect: float = CONNECT_SECONDS
+    read: float = READ_SECONDS
 
 
-def make_client(config: StorageConfig, *, concurrency: int, patience: Patience) -> S3Client:
+def make_client(
+    config: StorageConfig,
+    *,
+    concurrency: int,
+    patience: Patience,
+    default_checksums: bool = False,
+) -> S3Client:
     """A client that may be used from `concurrency` threads at once.
+
+    `default_checksums`: send checksums as the SDK likes to, to see whether a server bears it.
 
     `StorageError` (STORAGE_CREDENTIALS) when there are no keys and no instance role is meant.
     """
@@ -55,14 +67,25 @@ def make_client(config: StorageConfig, *, concurrency: int, patience: Patience) 
     # Clients may be shared by threads, making them may not.
     with translated(config), _making:
         session = _isolated_session() if explicit else boto3.Session()
-        return session.client(
+        client = session.client(
             "s3",
             region_name=config.region,
             endpoint_url=config.endpoint or None,
             aws_access_key_id=config.access_key or None,
             aws_secret_access_key=config.secret_key or None,
-            config=_tuning(config, concurrency, patience),
+            # True and not None: the latter would let AWS_CA_BUNDLE have a say.
+            verify=str(config.ca_bundle) if config.ca_bundle else True,
+            config=_tuning(config, concurrency, patience, default_checksums=default_checksums),
         )
+        client.meta.events.register_last("before-call.s3", _ask_for_no_leave)
+        look_at_lines(client)
+        return client
+
+
+def _ask_for_no_leave(params: dict[str, Any], **_: Any) -> None:
+    """Bodies go at once: botocore would ask for leave first (Expect: 100-continue) and wait for
+    a round trip with each part, or for a second where a server does not answer that."""
+    params["headers"].pop("Expect", None)
 
 
 @cache
@@ -77,19 +100,26 @@ def _isolated_session() -> boto3.Session:
     return boto3.Session(botocore_session=core)
 
 
-def _tuning(config: StorageConfig, concurrency: int, patience: Patience) -> Config:
+def _tuning(
+    config: StorageConfig, concurrency: int, patience: Patience, *, default_checksums: bool
+) -> Config:
+    when = "when_supported" if default_checksums else "when_required"
     options: dict[str, Any] = {
-        "connect_timeout": CONNECT_SECONDS,
-        "read_timeout": READ_SECONDS,
+        "connect_timeout": patience.connect,
+        "read_timeout": patience.read,
         "tcp_keepalive": True,
         "max_pool_connections": concurrency + SPARE_CONNECTIONS,
         "retries": {"mode": "standard", "total_max_attempts": patience.attempts},
-        "request_checksum_calculation": "when_required",
+        "request_checksum_calculation": when,
         "response_checksum_validation": "when_required",
         "ignore_configured_endpoint_urls": True,
         "s3": {
-            "addressing_style": "path" if config.endpoint else "auto",
+            "addressing_style": _addressing(config),
             "payload_signing_enabled": False,
         },
     }
     return Config(**options)
+
+
+def _addressing(config: StorageConfig) -> str:
+    return "path" if config.addressing == "auto" and config.endpoint else config.addressing

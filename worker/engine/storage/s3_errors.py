@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from worker.engine.config import StorageConfig
 from worker.engine.errors import StorageError
-from worker.engine.storage import NotFound
+from worker.engine.storage import NotFound, UploadGone
 
 MAX_QUOTED = 300
 
@@ -56,11 +56,11 @@ class S3Error(StorageError):
         self, message: str, *, hint: str = "", code: str | None = None, transient: bool = False
     ) -> None:
         super().__init__(message, hint=hint, code=code)
-        self.transient = transient
+        self.passing = transient
 
 
 def is_transient(error: StorageError) -> bool:
-    return isinstance(error, S3Error) and error.transient
+    return isinstance(error, S3Error) and error.passing
 
 
 def server_code(error: StorageError) -> str:
@@ -69,17 +69,18 @@ def server_code(error: StorageError) -> str:
 
 
 @contextmanager
-def translated(config: StorageConfig, key: str = "") -> Iterator[None]:
-    """Raise what the block raises from botocore as `StorageError` instead."""
+def translated(config: StorageConfig, key: str = "", *, about: str = "") -> Iterator[None]:
+    """Raise what the block raises from botocore as `StorageError` instead. `key` is that of an
+    object that has to be there, `about` one that does not."""
     try:
         yield
     except ClientError as error:
-        raise _from_answer(error, config, key) from error
+        raise _from_answer(error, config, key, about or key) from error
     except (BotoCoreError, ResponseParserError, HTTPError, OSError) as error:
         raise _from_transport(error, config) from error
 
 
-def _from_answer(error: ClientError, config: StorageConfig, key: str) -> StorageError:
+def _from_answer(error: ClientError, config: StorageConfig, key: str, about: str) -> StorageError:
     """For an answer that says no."""
     code, bucket = _code(error), config.bucket
     if code == "NoSuchBucket" or (code in MISSING_CODES and not key):
@@ -88,6 +89,8 @@ def _from_answer(error: ClientError, config: StorageConfig, key: str) -> Storage
             hint="Create it, or correct BACKUP_S3_BUCKET, BACKUP_S3_REGION or BACKUP_S3_ENDPOINT.",
             code="STORAGE_BUCKET_MISSING",
         )
+    if code == "NoSuchUpload":
+        return upload_gone(key, error.operation_name)
     if code in MISSING_CODES:
         hint = "It may have been deleted since it was listed."
         return NotFound(f"There is no object {key!r} in the bucket {bucket!r}", hint=hint)
@@ -97,11 +100,12 @@ def _from_answer(error: ClientError, config: StorageConfig, key: str) -> Storage
             hint="Check BACKUP_S3_ACCESS_KEY and BACKUP_S3_SECRET_KEY, and that they are active.",
             code="STORAGE_CREDENTIALS",
         )
-    return _from_refusal(error, config)
+    return _from_refusal(error, config, about)
 
 
-def _from_refusal(error: ClientError, config: StorageConfig) -> S3Error:
+def _from_refusal(error: ClientError, config: StorageConfig, about: str) -> S3Error:
     code, said = _code(error), _said(error)
+    asked = f"{error.operation_name} of {about!r}" if about else error.operation_name
     if code in SKEW_CODES:
         return S3Error(
             "S3 refuses requests because this machine's clock is wrong",
@@ -110,7 +114,7 @@ def _from_refusal(error: ClientError, config: StorageConfig) -> S3Error:
         )
     if code in DENIED_CODES:
         return S3Error(
-            f"S3 denies access to the bucket {config.bucket!r} ({said})",
+            f"S3 denies access to the bucket {config.bucket!r}: {asked} was refused ({said})",
             hint="The keys need to list the bucket and to get, put and delete its objects.",
             code="STORAGE_DENIED",
         )
@@ -122,7 +126,7 @@ def _from_refusal(error: ClientError, config: StorageConfig) -> S3Error:
     hint = "Try again later." if transient else "Look the code up with your storage provider."
     if code.isdecimal():  # a bare status: what answered may be a proxy, or no S3 at all
         hint = "Check BACKUP_S3_ENDPOINT and what stands between, and try again."
-    return S3Error(f"S3 refused {error.operation_name} ({said})", hint=hint, transient=transient)
+    return S3Error(f"S3 refused {asked} ({said})", hint=hint, transient=transient)
 
 
 def _from_transport(error: Exception, config: StorageConfig) -> S3Error:
@@ -147,6 +151,21 @@ def not_s3(config: StorageConfig) -> S3Error:
     )
 
 
+def upload_gone(key: str, operation: str) -> UploadGone:
+    return UploadGone(
+        f"The upload of {key!r} is open no more: S3 refused {operation} (NoSuchUpload)",
+        hint="Somebody has aborted it: another program, or a lifecycle rule of the bucket.",
+    )
+
+
+def exists_already(key: str) -> S3Error:
+    return S3Error(
+        f"There is an object {key!r} already, and it is not the one to be written",
+        hint="Another run may back up to the same bucket under the same name at this moment.",
+        code="STORAGE_OBJECT_EXISTS",
+    )
+
+
 def no_credentials() -> S3Error:
     return S3Error(
         "There are no credentials for S3",
@@ -159,7 +178,8 @@ def _reason(error: Exception, config: StorageConfig) -> tuple[str, str]:
     where = config.endpoint or f"AWS ({config.region})"
     network = "Check the network and BACKUP_S3_ENDPOINT."
     if isinstance(error, boto.SSLError):
-        return f"TLS fails with {where}", "Check the server's certificate and its name."
+        trust = "Check the server's certificate and its name, or set BACKUP_S3_CA_BUNDLE."
+        return f"TLS fails with {where}", trust
     if isinstance(error, boto.ConnectTimeoutError | boto.ReadTimeoutError):
         return f"{where} did not answer in time", network
     if isinstance(error, boto.EndpointConnectionError):

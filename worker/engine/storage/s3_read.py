@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from worker.engine.config import StorageConfig
 from worker.engine.errors import StorageError
-from worker.engine.storage.s3_client import Patience
 from worker.engine.storage.s3_errors import S3Error, server_code, translated
 from worker.engine.storage.s3_retry import Retry
 
@@ -27,8 +26,7 @@ class Download:
         self._client, self._config, self._key = client, config, key
         self._position, self._end, self._etag = start, end, ""
 
-    def chunks(self, patience: Patience) -> Iterator[bytes]:
-        retry = Retry(patience)
+    def chunks(self, retry: Retry) -> Iterator[bytes]:
         while self._end is None or self._position < self._end:
             try:
                 for chunk in self._read():

@@ -17,19 +17,29 @@ from worker.engine.storage.s3_errors import is_transient
 T = TypeVar("T")
 
 LONGEST_PAUSE = 30.0
+_LOOK_EVERY = 1.0
 log = logging.getLogger(__name__)
 _random = SystemRandom()
+
+
+def unheard() -> None:
+    """Nobody asks for signs of life, or stops us."""
 
 
 class Retry:
     """Decides, error by error, whether to ask again; pauses in between.
 
     `seconds` count from the last success: call `succeeded` when something came through.
-    `stopped` ends a pause at once.
+    `stopped` ends a pause at once; `check` is called every second of it, and may raise.
     """
 
-    def __init__(self, patience: Patience, stopped: threading.Event | None = None) -> None:
-        self._patience = patience
+    def __init__(
+        self,
+        patience: Patience,
+        stopped: threading.Event | None = None,
+        check: Callable[[], None] = unheard,
+    ) -> None:
+        self._patience, self._check = patience, check
         self._stopped = stopped or threading.Event()
         self.succeeded()
 
@@ -43,8 +53,11 @@ class Retry:
         if not is_transient(error) or time.monotonic() + delay > self._deadline:
             raise error
         log.warning("%s; asking again in %.1f s", error.message, delay)
-        if self._stopped.wait(delay):
-            raise error
+        end = time.monotonic() + delay
+        while (left := end - time.monotonic()) > 0:
+            if self._stopped.wait(min(left, _LOOK_EVERY)):
+                raise error
+            self._check()
 
     def call(self, request: Callable[[], T]) -> T:
         while True:

@@ -7,14 +7,19 @@ import logging
 import secrets
 import threading
 from base64 import b64encode
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from worker.engine.config import StorageConfig
 from worker.engine.errors import StorageError
-from worker.engine.storage import NotFound, StoredObject
+from worker.engine.storage import NotFound, Part, StoredObject
+from worker.engine.storage.bandwidth import Bandwidth
+from worker.engine.storage.outgoing import Outgoing
 from worker.engine.storage.s3_client import Patience
+from worker.engine.storage.s3_copy import PartCopier, Span
 from worker.engine.storage.s3_errors import S3Error, is_transient, server_code, translated
-from worker.engine.storage.s3_retry import Retry
+from worker.engine.storage.s3_options import uploading
+from worker.engine.storage.s3_retry import Retry, unheard
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,7 +37,9 @@ def content_md5(data: bytes | bytearray | memoryview) -> str:
 
 def stored(key: str, head: HeadObjectOutputTypeDef) -> StoredObject:
     etag = head.get("ETag", "").strip('"')
-    return StoredObject(key, head["ContentLength"], head["LastModified"], etag)
+    marks = {name.lower(): text for name, text in head.get("Metadata", {}).items()}
+    version = head.get("VersionId", "").removeprefix("null")
+    return StoredObject(key, head["ContentLength"], head["LastModified"], etag, marks, version)
 
 
 class S3Upload:
@@ -45,35 +52,51 @@ class S3Upload:
         patience: Patience,
         key: str,
         metadata: dict[str, str],
+        bandwidth: Bandwidth | None = None,
+        pulse: Callable[[], None] = unheard,
+        check: Callable[[], None] = unheard,
     ) -> None:
         self._client, self._config, self._patience, self._key = client, config, patience, key
+        self._bandwidth, self._pulse, self._check = bandwidth, pulse, check
         self._parts: dict[int, tuple[str, int]] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._over = False
+        self._over = self._left_open = False
         # Tells our object from another under the same key when an answer was lost.
         self._token = secrets.token_hex(8)
-        with translated(config):
+        with translated(config, about=key):
             self.upload_id = client.create_multipart_upload(
-                Bucket=config.bucket, Key=key, Metadata={**metadata, TOKEN_FIELD: self._token}
+                Bucket=config.bucket,
+                Key=key,
+                Metadata={**metadata, TOKEN_FIELD: self._token},
+                **uploading(config),
             )["UploadId"]
 
     def send_part(self, number: int, data: bytes | bytearray | memoryview) -> None:
         """Send one part, again and again while the trouble looks passing."""
-        if not 1 <= number <= MAX_PARTS:
-            raise ValueError(f"part {number} is not between 1 and {MAX_PARTS}")
+        _check_number(number)
         body, md5 = _body(data), content_md5(data)
-        etag = Retry(self._patience, self._stopped).call(lambda: self._send(number, body, md5))
+        etag = self._retry().call(lambda: self._send(number, body, md5))
         with self._lock:
             self._parts[number] = (etag, len(body))
+
+    def copy_part(self, number: int, source: str, *, etag: str, first: int, last: int) -> Part:
+        """Let the server make one part from another object of the bucket."""
+        _check_number(number)
+        span = Span(source, etag, first, last)
+        copier = PartCopier(self._client, self._config, self._key, self.upload_id)
+        new = self._retry().call(lambda: copier.copy(number, span))
+        with self._lock:
+            self._parts[number] = (new, span.size)
+        return Part(number, new.strip('"'), span.size)
 
     def complete(self) -> StoredObject:
         """Publish. An answer that got lost is made up for by looking what lies in the bucket."""
         if sorted(self._parts) != list(range(1, len(self._parts) + 1)) or not self._parts:
             raise ValueError("parts are missing")
-        Retry(self._patience, self._stopped).call(self._publish)
+        self._retry().call(self._publish)
         self._over = True
-        found = Retry(self._patience, self._stopped).call(self._confirm)
+        found = self._retry().call(self._confirm)
         if found.size != self._size():
             message = f"S3 stored {found.size} bytes of {self._key!r}, {self._size()} were sent"
             raise S3Error(message, hint="Do not trust this object; back up again.")
@@ -85,10 +108,20 @@ class S3Upload:
             abort_upload(self._client, self._config, self._key, self.upload_id)
         self._over = True
 
+    @property
+    def parts_done(self) -> int:
+        return len(self._parts)
+
+    def leave_open(self) -> None:
+        """The parts stay for another run."""
+        self._left_open = True
+
     def __enter__(self) -> S3Upload:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        if self._left_open:
+            return
         try:
             self.abort()
         except StorageError as error:
@@ -102,9 +135,16 @@ class S3Upload:
                 Key=self._key,
                 UploadId=self.upload_id,
                 PartNumber=number,
-                Body=body,
+                Body=self._outgoing(body),
                 ContentMD5=md5,
             )["ETag"]
+
+    def _retry(self) -> Retry:
+        return Retry(self._patience, self._stopped, self._check)
+
+    def _outgoing(self, body: bytes) -> bytes:
+        """botocore takes what can be read and sought, whatever its types say."""
+        return cast("bytes", Outgoing(body, pulse=self._pulse, bandwidth=self._bandwidth))
 
     def _publish(self) -> None:
         try:
@@ -116,17 +156,8 @@ class S3Upload:
                 raise
 
     def _ask_to_complete(self) -> None:
-        parts: list[CompletedPartTypeDef] = [
-            {"PartNumber": number, "ETag": etag}
-            for number, (etag, _) in sorted(self._parts.items())
-        ]
-        with translated(self._config, self._key):
-            self._client.complete_multipart_upload(
-                Bucket=self._config.bucket,
-                Key=self._key,
-                UploadId=self.upload_id,
-                MultipartUpload={"Parts": parts},
-            )
+        tags = {number: etag for number, (etag, _) in self._parts.items()}
+        ask_to_complete(self._client, self._config, self._key, self.upload_id, tags)
 
     def _is_there(self) -> bool:
         """Whether the object under our key is the one we sent."""
@@ -153,6 +184,19 @@ class S3Upload:
         return sum(size for _, size in self._parts.values())
 
 
+def ask_to_complete(
+    client: S3Client, config: StorageConfig, key: str, upload_id: str, tags: dict[int, str]
+) -> None:
+    """Publish the parts of these numbers, which have these ETags."""
+    parts: list[CompletedPartTypeDef] = [
+        {"PartNumber": number, "ETag": etag} for number, etag in sorted(tags.items())
+    ]
+    with translated(config, key):
+        client.complete_multipart_upload(
+            Bucket=config.bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}
+        )
+
+
 def abort_upload(client: S3Client, config: StorageConfig, key: str, upload_id: str) -> None:
     """Abort; an upload that is not there is aborted enough."""
     try:
@@ -161,6 +205,11 @@ def abort_upload(client: S3Client, config: StorageConfig, key: str, upload_id: s
     except StorageError as error:
         if server_code(error) != "NoSuchUpload" and not isinstance(error, NotFound):
             raise
+
+
+def _check_number(number: int) -> None:
+    if not 1 <= number <= MAX_PARTS:
+        raise ValueError(f"part {number} is not between 1 and {MAX_PARTS}")
 
 
 def _body(data: bytes | bytearray | memoryview) -> bytes:

@@ -14,10 +14,12 @@ import shutil
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from worker.engine.crashpoints import crashpoint
 from worker.engine.extract.syscalls import RENAME_NOREPLACE, rename
+from worker.engine.lost_found import is_file_systems_own
 from worker.engine.swap import journal
 from worker.engine.swap.journal import IN, Note
 from worker.engine.swap.site import OWN
@@ -50,6 +52,7 @@ class EntrySwap:
                 self._move(self._staged / name, self.live / name)
                 crashpoint("entries.moved-in")
             _copy_looks(self._staged, self.live)
+            self._keep_hidden()
             self._sync()
             crashpoint("entries.all-in")
             self._staged.rmdir()
@@ -145,6 +148,13 @@ class EntrySwap:
         target.rename(aside)
         source.rename(target)
 
+    def _keep_hidden(self) -> None:
+        """What an earlier swap had put aside in a safety copy stays aside, in the new one."""
+        for name in os.listdir(self._staged):  # noqa: PTH208  (names, not paths)
+            names = (name if n == 1 else f"{name}-{n}" for n in count(1))
+            free = (path for path in map(self._safety.joinpath, names) if not os.path.lexists(path))
+            (self._staged / name).rename(next(free))
+
     def _note(self, note: Note) -> None:
         journal.write(self.journal_path, note)
         self.note = note
@@ -156,8 +166,9 @@ class EntrySwap:
 
 
 def _names(folder: Path) -> list[str]:
-    """The entries that are not ours."""
-    return sorted(n for n in os.listdir(folder) if not n.startswith(OWN))  # noqa: PTH208
+    """The entries that are neither ours nor the file system's."""
+    names = sorted(n for n in os.listdir(folder) if not n.startswith(OWN))  # noqa: PTH208
+    return [n for n in names if not is_file_systems_own(os.fsencode(n), (folder / n).lstat())]
 
 
 def _is_folder(path: Path) -> bool:

@@ -17,7 +17,10 @@ _PRIVATE = 0o700
 
 @contextmanager
 def staging(site: Site, progress: Progress) -> Iterator[Path]:
-    """Yields an empty private folder in the site's workplace; removes what is left of it."""
+    """Yields an empty private folder in the site's workplace; removes what is left of it.
+
+    Not while a journal speaks of it: it may hold the only copy of either folder then.
+    """
     folder = site.new_stage()
     progress.record("stage", path=str(folder), live=str(site.live))
     with as_target_error("making the staging folder"):
@@ -25,8 +28,9 @@ def staging(site: Site, progress: Progress) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        with as_target_error("removing the staging folder"):
-            discard(folder)
+        if not os.path.lexists(site.journal):
+            with as_target_error("removing the staging folder"):
+                discard(folder, progress.pulse)
 
 
 def look_like(live: Path, staged: Path) -> None:

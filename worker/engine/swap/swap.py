@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
 from worker.engine.crashpoints import crashpoint
-from worker.engine.errors import TargetError
+from worker.engine.errors import SourceError, TargetError
 from worker.engine.extract.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, rename
 from worker.engine.extract.target_errors import as_target_error
 from worker.engine.swap import journal
+from worker.engine.swap.carry import carry, write_list
 from worker.engine.swap.discard import discard
 from worker.engine.swap.entries import EntrySwap
 from worker.engine.swap.journal import IN, Note
 from worker.engine.swap.lock import held
+from worker.engine.swap.parts import PARTS, PartSwap
 from worker.engine.swap.site import ENTRIES, EXCHANGE, NEW, RENAME, Site, sites_of
 
 _NOT_MOVABLE = (errno.EBUSY, errno.EXDEV)
@@ -36,19 +39,22 @@ class Outcome(StrEnum):
     FINISHED = "finished"
 
 
-def swap(site: Site, staged: Path, safety: Path) -> str:
+def swap(site: Site, staged: Path, safety: Path, *, carried: Iterable[bytes] = ()) -> str:
     """Make `staged` the live folder and `safety` the old one; the mode that did it.
 
-    Both lie in the site's workplace; `staged` must be whole and synced. The caller holds the
-    lock. Raises `TargetError`: the live folder is then as it was before, or, where even that
+    Both lie in the site's workplace; `staged` must be whole and synced. The entries `carried`
+    of the old folder go over into the new one, where they can (see `carry.py`). The caller holds
+    the lock. Raises `TargetError`: the live folder is then as it was before, or, where even that
     failed, the journal stays for `finish_interrupted`.
     """
     note = Note(site.mode, staged.name, safety.name, staged.stat().st_ino)
     with as_target_error("replacing the data folder"):
+        write_list(site.carried, carried)
         journal.write(site.journal, note)
         crashpoint("swap.journalled")
         try:
             mode = _replace(site, note)
+            _carry(site, note)
         except OSError:
             if _recover(site) is not Outcome.FINISHED:
                 raise
@@ -69,16 +75,30 @@ def finish_interrupted(data_dir: Path) -> Outcome:
     return next((o for o in outcomes if o is not Outcome.NOTHING), Outcome.NOTHING)
 
 
+def demand_settled(data_dir: Path) -> None:
+    """`SourceError` (SOURCE_BETWEEN) while a swap that broke off is neither done nor undone."""
+    for site in sites_of(data_dir):
+        if os.path.lexists(site.journal):
+            raise SourceError(
+                "The data folder is between old and new: a restore of it broke off",
+                hint="It is settled by itself, or by the next `tarkeep` command. If that does not"
+                " work, the log and the alert SWAP_UNSETTLED say why.",
+                code="SOURCE_BETWEEN",
+            )
+
+
 def _tidy(site: Site) -> Outcome:
     with as_target_error("tidying up after an interrupted restore"), held(site.lock):
         outcome = _recover(site)
         for folder in site.leftovers():
             discard(folder)
+        for file in site.orphans():
+            file.unlink()
         return outcome
 
 
 def _has_traces(site: Site) -> bool:
-    return os.path.lexists(site.journal) or bool(site.leftovers())
+    return os.path.lexists(site.journal) or bool(site.leftovers()) or bool(site.orphans())
 
 
 def _replace(site: Site, note: Note) -> str:
@@ -88,7 +108,7 @@ def _replace(site: Site, note: Note) -> str:
         crashpoint("swap.placed")
         journal.sync_folder(site.workplace)
         return NEW
-    ways = {EXCHANGE: _exchange, RENAME: _rename, ENTRIES: _move_entries}
+    ways = {EXCHANGE: _exchange, RENAME: _rename, ENTRIES: _move_entries, PARTS: _move_entries}
     try:
         ways[note.mode](site, note)
     except OSError as error:
@@ -141,21 +161,34 @@ def _rename(site: Site, note: Note) -> None:
 
 
 def _move_entries(site: Site, note: Note) -> None:
-    EntrySwap(site.live, site.workplace, site.journal, note).run()
+    _entry_swap(site, note).run()
+
+
+def _entry_swap(site: Site, note: Note) -> EntrySwap | PartSwap:
+    kind = PartSwap if note.mode == PARTS else EntrySwap
+    return kind(site.live, site.workplace, site.journal, note)
+
+
+def _carry(site: Site, note: Note) -> None:
+    carry(site.carried, site.workplace / note.safety, site.live, site.about(note.safety))
 
 
 def _recover(site: Site) -> Outcome:
     note = _read_note(site)
     if note is None:
         return Outcome.NOTHING
-    outcome = _settle_entries(site, note) if note.mode == ENTRIES else _settle_folder(site, note)
+    by_entry = note.mode in (ENTRIES, PARTS)
+    outcome = _settle_entries(site, note) if by_entry else _settle_folder(site, note)
+    if outcome is Outcome.FINISHED:
+        _carry(site, note)
     crashpoint("swap.recovered")
+    site.carried.unlink(missing_ok=True)
     journal.remove(site.journal)
     return outcome
 
 
 def _settle_entries(site: Site, note: Note) -> Outcome:
-    run = EntrySwap(site.live, site.workplace, site.journal, note)
+    run = _entry_swap(site, note)
     if note.phase == IN:
         run.finish()
         return Outcome.FINISHED
@@ -200,8 +233,8 @@ def _read_note(site: Site) -> Note | None:
 
 def _ours(site: Site, note: Note) -> bool:
     names = (note.staged, note.safety)
-    known = all(site.is_stage(name) or site.is_safety_copy(name) for name in names)
-    return known and note.mode in (NEW, EXCHANGE, RENAME, ENTRIES)
+    known = all(site.is_stage(name) or site.is_copy(name) for name in names)
+    return known and note.mode in (NEW, EXCHANGE, RENAME, ENTRIES, PARTS)
 
 
 def _unreadable(site: Site) -> TargetError:

@@ -1,25 +1,41 @@
 /** What a person can do here. Each asks the server and says how that went. */
 
-import { post } from "./api.js";
-import * as dialog from "./dialog.js";
-import { refreshAll, refreshHistory, refreshStatus } from "./refresh.js";
+import { download as fetchFile, post } from "./api.js";
+import { leave } from "./looking.js";
+import { refreshBackups, refreshHistory, refreshStatus } from "./refresh.js";
 import { learn, state, takeJobs } from "./state.js";
-import { madeAt } from "./verdict.js";
 
-export const actions = {
-  refresh: () => refreshAll(),
-  showHistory: (offset) => refreshHistory(offset),
-  backUp: () => start("backup", "trigger"),
-  verify: (backup) => start("verify", "verify", { backupKey: backup.key }),
-  askRestore: (backup) =>
-    dialog.askRestore(backup, madeAt(backup), () =>
-      start("restore", "restore", { backupKey: backup.key }),
-    ),
-  askCancel: (job) => dialog.askCancel(job, () => send("cancel", `jobs/${job.id}/cancel`)),
-  dismiss: () => learn({ notice: null }),
-};
+export const backUp = () => start("backup", "trigger");
+export const verify = ({ key }) => start("verify", "verify", { backupKey: key });
+export const drill = ({ key }) => start("drill", "drill", { backupKey: key });
+export const undo = () => start("undo", "undo");
+export const restore = ({ key }, confirm, entries) =>
+  start("restore", "restore", { backupKey: key, confirm, ...(entries && { entries }) });
+export const cancel = (job) => send("cancel", `jobs/${job.id}/cancel`);
+export const pause = () => send("pause", "schedule/pause");
+export const resume = () => send("resume", "schedule/resume");
+export const dismiss = () => learn({ notice: null });
+export const dismissEnded = () => learn({ watched: null });
+
+export async function pin({ key }, pinned) {
+  if (await send("pin", "pin", { backupKey: key, pinned })) await refreshBackups();
+}
+
+export async function remove({ key }, confirm) {
+  if (await send("delete", "delete", { backupKey: key, confirm })) await refreshBackups();
+}
+
+export async function confirmShrunk() {
+  if (await send("confirm", "retention/confirm")) await refreshBackups();
+}
+
+export async function download(path) {
+  learn({ notice: null });
+  await fetchFile(path).catch((notice) => learn({ notice }));
+}
 
 async function start(kind, path, body) {
+  leave(); // what happens now is shown behind it
   if (!(await send(kind, path, body))) return;
   document.getElementById("now-title").focus(); // the button that was pressed is gone now
 }

@@ -1,6 +1,6 @@
 /** The public REST API, as any client sees it. Every failure is an `ApiError`. */
 
-import { words } from "./texts.js";
+import { errors } from "./texts/errors.js";
 
 const root = document.documentElement.dataset.api;
 const PATIENCE = 60_000; // ms; listing a slow bucket may take long, for ever it may not
@@ -15,41 +15,49 @@ export class ApiError extends Error {
   }
 }
 
-export const get = (path) => call("GET", path);
+export const get = (path, parameters) => call("GET", address(path, parameters));
 export const post = (path, body = {}) => call("POST", path, body);
+
+/** `path` with what is neither null nor empty of `parameters` behind it. */
+export function address(path, parameters = {}) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== "" && value != null);
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}
 
 /** The server's time in ms: ages must not lie because this computer's clock is wrong. */
 export function now() {
   return Date.now() + skew;
 }
 
+/** Downloads what lies at `path` of the API; a refusal is an `ApiError`, not a file that says so. */
+export async function download(path) {
+  const response = await send("HEAD", path);
+  if (!response.ok) await call("GET", path);
+  location.assign(root + path);
+}
+
 async function call(method, path, body) {
   const response = await send(method, path, body);
   const answer = await response.json().catch(() => null);
   if (response.ok && answer !== null) return answer;
-  throw new ApiError(
-    response.status,
-    answer?.message ? answer : words.errors.unexplained(response.status),
-  );
+  throw new ApiError(response.status, answer?.message ? answer : errors.unexplained(response.status));
 }
 
 async function send(method, path, body) {
   const headers = { Accept: "application/json" };
   if (body) Object.assign(headers, { "Content-Type": "application/json", "X-CSRFToken": csrf() });
   const signal = AbortSignal.timeout(PATIENCE);
-  const options = {
-    method,
-    headers,
-    signal,
-    body: body && JSON.stringify(body),
-    cache: "no-store",
-  };
+  const options = { method, headers, signal, body: body && JSON.stringify(body) };
   try {
-    const response = await fetch(root + path, { credentials: "same-origin", ...options });
+    const response = await fetch(root + path, {
+      credentials: "same-origin",
+      cache: "no-store",
+      ...options,
+    });
     readClock(response);
     return response;
   } catch {
-    throw new ApiError(0, words.errors.unreachable);
+    throw new ApiError(0, errors.unreachable);
   }
 }
 

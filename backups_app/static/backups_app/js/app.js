@@ -1,30 +1,36 @@
 /** The dashboard: draws every part from the state, and keeps the state fresh. */
 
-import { actions } from "./actions.js";
-import { backups } from "./backups.js";
-import { draw, h } from "./dom.js";
-import { history } from "./history.js";
-import { icon } from "./icon.js";
+import { now as clock } from "./api.js";
+import { showAsked } from "./asked.js";
+import { late, renew } from "./late.js";
 import { follow } from "./live.js";
-import { message } from "./message.js";
-import { announcement, now } from "./now.js";
+import { backups } from "./parts/backups.js";
+import { history } from "./parts/history.js";
+import { announcement, now } from "./parts/now.js";
+import { icon, part } from "./parts/pieces.js";
+import { setup } from "./parts/setup.js";
+import { level, notice, spoken, top } from "./parts/top.js";
+import { undo } from "./parts/undo.js";
 import { keepFresh, refreshAll, refreshHistory, refreshStatus } from "./refresh.js";
 import { currentJob, isActive, learn, onChange, state, takeJobs } from "./state.js";
-import { words } from "./texts.js";
-import { facts, level, top } from "./top.js";
-import { now as clock } from "./api.js";
+import { kinds } from "./texts/common.js";
+import { connection as connections, now as words } from "./texts/now.js";
+import { tabTitles } from "./texts/verdict.js";
+import { draw, html } from "./view.js";
 
-const part = (name) => document.getElementById(name);
+const place = (name) => document.getElementById(name);
 
 function drawAll() {
-  draw(part("top"), top(actions));
-  draw(part("notice"), notice());
-  draw(part("now"), now(actions));
-  draw(part("backups"), backups(actions));
-  draw(part("history"), history(actions));
-  draw(part("facts"), facts());
-  draw(part("connection"), connection());
-  draw(part("announcement"), announcement());
+  draw(place("top"), top());
+  draw(place("notice"), state.look ? null : notice());
+  draw(place("now"), [now(), undo()]);
+  draw(place("backups"), backups());
+  draw(place("history"), history());
+  draw(place("setup"), setup());
+  draw(place("dialogs"), dialogs());
+  draw(place("connection"), connection());
+  draw(place("announcement"), announcement());
+  draw(place("spoken"), spoken());
   document.body.classList.toggle("refused", refused());
   document.title = title();
 }
@@ -34,39 +40,35 @@ function refused() {
   return [401, 403].includes(state.statusError?.status);
 }
 
-function notice() {
-  if (!state.notice) return null;
-  const { message: text, hint } = state.notice;
-  const props = { type: "button", onclick: actions.dismiss };
-  return message(
-    "bad",
-    text,
-    hint,
-    h("p", { class: "actions" }, h("button", props, words.notice.dismiss)),
-  );
+function dialogs() {
+  return [
+    state.look && part(late("files"), ({ files }) => files()),
+    state.dialog && part(late("questions"), ({ questions }) => questions()),
+  ];
 }
 
 function connection() {
   const name = state.statusError?.status === 0 ? "offline" : state.connection;
-  return h("span", { class: `connection ${name}` }, icon("dot"), words.connection[name]);
+  return html`<span class="connection ${name}">${icon("dot")}${connections[name]}</span>`;
 }
 
 function title() {
   const job = currentJob();
-  const texts = words.tabTitle;
-  const first = job
-    ? texts.running(job.progress?.percent ?? null, words.kinds[job.kind])
-    : texts[level()];
-  return `${first} · ${texts.product}`;
+  const percent = job?.progress?.percent ?? null;
+  const running = job && [percent !== null && words.percent(percent), kinds[job.kind]];
+  const first = running ? running.filter(Boolean).join(" ") : tabTitles[level()];
+  return `${first} · Tarkeep`;
 }
 
 function hear({ type, jobs, job }) {
+  if (type === "pong") return;
   const news = type === "snapshot" ? jobs : [job];
   const ended = news.some((one) => !isActive(one) && wasActive(one));
   const unknown = news.some((one) => !state.jobs.has(one.id));
   takeJobs(news);
   learn({ heardAt: clock() });
   if (ended || unknown) Promise.all([refreshStatus(), refreshHistory()]);
+  if (ended) renew("jobs/days", "jobs/series");
 }
 
 function wasActive({ id }) {
@@ -82,11 +84,12 @@ function socketAddress() {
 
 onChange(drawAll);
 drawAll();
-refreshAll();
+refreshAll().then(showAsked);
 keepFresh();
 follow(socketAddress(), {
   onMessage: hear,
   onState: (open) => learn({ connection: open ? "live" : "polling" }),
 });
 setInterval(() => learn({}), 1000); // times such as "running for" and "3 hours ago" move on
+addEventListener("hashchange", showAsked);
 document.addEventListener("visibilitychange", () => document.hidden || refreshAll());

@@ -1,0 +1,32 @@
+"""The documentation's pages, taken apart: their sections, and what they tell to type."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def page(name: str) -> str:
+    """README.md, or a page of docs/."""
+    return (ROOT / name if name == "README.md" else ROOT / "docs" / name).read_text()
+
+
+def section(text: str, heading: str) -> str:
+    """What stands below that heading, up to the next one of its rank."""
+    pattern = rf"^(#+) {re.escape(heading)}\n(.*?)(?=^\1 |\Z)"
+    ((_, found),) = re.findall(pattern, text, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def blocks(text: str) -> list[str]:
+    """Each block of shell commands, in order."""
+    found = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert found
+    return found
+
+
+def commands(text: str, heading: str) -> str:
+    """All that a section tells to type, as one script."""
+    return "".join(blocks(section(text, heading)))

@@ -1,0 +1,1 @@
+"""Telling the outside: where to, what about, and the process that sends. Knows no Django."""

@@ -1,0 +1,87 @@
+"""A file beside the run that says what lies where in its upload, written as it is sent.
+
+One line a segment: a CRC-32 in hex, a blank, JSON. It is not synced: it outlives the process,
+and of what a power cut leaves, everything behind the first line that is not whole is ignored.
+It holds names of files and digests, no content and no key, and is for our eyes only (0600).
+Trouble with it never troubles the backup: then there is no journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from worker.engine.archive.index import SegmentRow
+from worker.engine.capture.lanes import Slices
+
+PREFIX = ".tarkeep-upload-"
+VERSION = 1
+log = logging.getLogger(__name__)
+
+
+def line(content: dict[str, Any]) -> bytes:
+    text = json.dumps(content, separators=(",", ":")).encode()
+    return b"%08x %b\n" % (zlib.crc32(text), text)
+
+
+class Journal:
+    """Of one upload. Locked while its run lives, so that nobody takes it for a dead one's."""
+
+    def __init__(self, folder: Path, about: dict[str, Any]) -> None:
+        """`about`: which upload it is, and how its archive is packed (see `salvage.Left`)."""
+        self._file = -1
+        self.path: Path | None = None
+        try:
+            self._file, name = tempfile.mkstemp(prefix=PREFIX, dir=folder)  # 0600
+            self.path = Path(name)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._give_up(error)
+        self._write({"version": VERSION, **about})
+
+    def segment(
+        self, row: SegmentRow, record: bytes, files: list[list[Any]], slices: Slices | None
+    ) -> None:
+        """A segment was packed to `row`. `files` as `Index.told` gives them: those that begin in
+        it, and those of which more is known now."""
+        said: dict[str, Any] = {
+            "s": [row.offset, row.length, row.raw_length, row.sha256.hex(), record.hex()],
+            "f": files,
+        }
+        if slices:
+            said["c"] = slices
+        self._write(said)
+
+    def discard(self) -> None:
+        """The upload is done with, in one way or the other."""
+        if self.path:
+            self.path.unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        """The file stays for the next run."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self.path = -1, None
+
+    def _write(self, content: dict[str, Any]) -> None:
+        if self._file < 0:
+            return
+        try:
+            whole = memoryview(line(content))
+            while whole:
+                whole = whole[os.write(self._file, whole) :]
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        log.info("this backup could not be gone on with if it broke off: %s", error.strerror)
+        with contextlib.suppress(OSError):
+            self.discard()

@@ -1,0 +1,1 @@
+"""What the next backup takes over from the last one, copied inside the bucket."""
