@@ -10,3 +10,5 @@ class LaunchError(Exception):
         super().__init__(message)
         self.message = message
         self.details = details
+        if details:
+            self.add_note(details)

@@ -1,7 +1,9 @@
 """Loopback ports: which are free, and which to take.
 
 Ports come from below the range that systems give to outgoing connections (32768 and up on
-Linux), so that a port written down today is most likely still free tomorrow.
+Linux), so that a port written down today is most likely still free tomorrow. Between choosing
+one and a server's listening on it seconds may pass, so a chosen port is claimed as well
+(`launcher/claims.py`): of two launchers that start at once, none chooses what the other has.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 import random
 import socket
 from collections.abc import Iterable
+
+from launcher.claims import claim
 
 LOOPBACK = "127.0.0.1"
 _RANGE = range(12_000, 22_000)
@@ -25,15 +29,17 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
     return True
 
 
-def all_free(ports: Iterable[int]) -> bool:
-    return all(is_free(port) for port in ports)
+def take(ports: Iterable[int]) -> bool:
+    """Whether all of them are free, and ours from now on until this process ends."""
+    return all(is_free(port) and claim(port) for port in ports)
 
 
 def free_ports(count: int, *, offset: int = 0) -> list[int]:
-    """`count` different free ports, each with the port `offset` above it free as well."""
+    """`count` different free ports, each with the port `offset` above it free as well; ours
+    until this process ends, which never gets the same ones again."""
     found: list[int] = []
     for port in random.sample(_RANGE, len(_RANGE)):
-        if all_free({port, port + offset}):
+        if claim(port, anew=True) and take({port, port + offset}):
             found.append(port)
         if len(found) == count:
             return found

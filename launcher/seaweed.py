@@ -8,6 +8,7 @@ another account on the machine cannot go round the keys.
 
 from __future__ import annotations
 
+import http.client
 import json
 import secrets
 import sys
@@ -20,9 +21,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from launcher.errors import LaunchError
-from launcher.ports import LOOPBACK, all_free, free_ports, is_free
+from launcher.ports import LOOPBACK, free_ports, is_free, take
 from launcher.private import private_directory, read_state, write_private, write_state
-from launcher.server import Command, ServerProcess
+from launcher.server import Command, ServerProcess, on_other_ports
 
 BUCKET = "tarkeep"
 _PORTS = ("s3", "s3.grpc", "master", "master.grpc", "volume", "volume.grpc", "filer", "filer.grpc")
@@ -59,18 +60,24 @@ def start_seaweed(
     least. `LaunchError` when the given port is taken or the server does not come up.
     """
     directory = private_directory(directory)
-    state = _state(directory, port)
-    argv = [str(_executable()), "-logtostderr=true", "mini"]
-    argv += [*_options(directory, state["ports"], bucket), f"-volume.max={max_volumes}"]
-    env = _environment(directory, state["tokens"])
-    litter = _grpc_sockets(state["ports"])
-    command = Command("s3", argv, directory, log or directory / "s3.log", env, litter)
+
+    def start() -> RunningS3:
+        state = _state(directory, port)
+        argv = [str(_executable()), "-logtostderr=true", "mini"]
+        argv += [*_options(directory, state["ports"], bucket), f"-volume.max={max_volumes}"]
+        env = _environment(directory, state["tokens"])
+        litter = _grpc_sockets(state["ports"])
+        command = Command("s3", argv, directory, log or directory / "s3.log", env, litter)
+        running = _running(state, bucket, ServerProcess(command))
+        _wait(running, state["ports"]["master"])
+        return running
+
+    return on_other_ports(start)
+
+
+def _running(state: dict[str, Any], bucket: str, process: ServerProcess) -> RunningS3:
     endpoint = f"http://{LOOPBACK}:{state['ports']['s3']}"
-    running = RunningS3(
-        endpoint, state["access_key"], state["secret_key"], bucket, ServerProcess(command)
-    )
-    _wait(running)
-    return running
+    return RunningS3(endpoint, state["access_key"], state["secret_key"], bucket, process)
 
 
 def _executable() -> Path:
@@ -107,7 +114,7 @@ def _choose_ports(before: dict[str, int], wanted: int | None) -> dict[str, int]:
     if wanted is not None and not is_free(wanted):
         raise LaunchError(f"the embedded S3 server cannot start: port {wanted} is taken")
     ports = before
-    if not ports or not all_free(ports.values()):
+    if not ports or not take(ports.values()):
         ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
         ports["admin"] = free_ports(1, offset=_ADMIN_OFFSET)[0]
         ports["admin.grpc"] = ports["admin"] + _ADMIN_OFFSET
@@ -159,7 +166,7 @@ def _environment(directory: Path, tokens: dict[str, str]) -> dict[str, str]:
     return {**keys, "HOME": str(directory), "GOMEMLIMIT": "384MiB"}
 
 
-def _wait(running: RunningS3) -> None:
+def _wait(running: RunningS3, master: int) -> None:
     client = boto3.client(
         "s3",
         endpoint_url=running.endpoint,
@@ -173,7 +180,23 @@ def _wait(running: RunningS3) -> None:
             read_timeout=5,
         ),
     )
-    running.process.wait_ready(lambda: _answers(client, running.bucket), limit=60)
+    running.process.wait_ready(
+        lambda: _knows_its_volumes(master) and _answers(client, running.bucket), limit=60
+    )
+
+
+def _knows_its_volumes(master: int) -> bool:
+    """Whether the part that keeps the objects has told the master of them. It may come seconds
+    after everything else, and until then an object that is there cannot be read."""
+    connection = http.client.HTTPConnection(LOOPBACK, master, timeout=5)
+    try:
+        connection.request("GET", "/dir/status")
+        status = json.load(connection.getresponse())
+        return bool(status["Topology"].get("Max"))
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
+        return False
+    finally:
+        connection.close()
 
 
 def _answers(client: Any, bucket: str) -> bool:

@@ -8,19 +8,37 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from launcher.errors import LaunchError
 
 _LOG_BYTES = 5 * 1024 * 1024
 _TAIL_BYTES = 4096
+_STARTING_BYTES = 64 * 1024
 _TAIL_LINES = 12
+# What the servers say when a port of theirs was free a moment ago and is not any more.
+_PORT_LOST = re.compile(r"address already in use|port allocation failed", re.IGNORECASE)
+_ATTEMPTS = 5
+Started = TypeVar("Started")
+
+
+class PortLost(LaunchError):
+    """Somebody took a port of the server's between our choosing it and its listening there."""
+
+
+def on_other_ports(start: Callable[[], Started]) -> Started:
+    """What `start`, which chooses the ports, gives back; called again when one of them is lost."""
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(PortLost):
+            return start()
+    return start()
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,7 @@ class ServerProcess:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         with _open_log(self.command.log) as log:
+            self._log_start = log.seek(0, os.SEEK_END)
             return subprocess.Popen(
                 self.command.argv,
                 cwd=self.command.directory,
@@ -74,7 +93,8 @@ class ServerProcess:
         self.process = self._spawn()
 
     def wait_ready(self, answers: Callable[[], bool], *, limit: float) -> None:
-        """Return once `answers()` is true; `LaunchError` when it died or `limit` seconds passed.
+        """Return once `answers()` is true; `LaunchError` when it died or `limit` seconds passed,
+        `PortLost` as soon as it says that somebody else has one of its ports.
 
         Whatever ends the waiting early, Ctrl-C too, ends the server as well.
         """
@@ -87,7 +107,10 @@ class ServerProcess:
     def _wait(self, answers: Callable[[], bool], limit: float) -> None:
         deadline = time.monotonic() + limit
         while not answers():
-            if not self.alive():
+            alive = self.alive()  # asked first: what it said before it died is all there then
+            if lost := _PORT_LOST.search(self._said()):
+                raise self._failure(f"lost a port while it started: {lost[0]}", PortLost)
+            if not alive:
                 raise self._failure(f"stopped with exit code {self.process.returncode}")
             if time.monotonic() > deadline:
                 raise self._failure(f"did not answer within {limit:.0f} seconds")
@@ -113,8 +136,14 @@ class ServerProcess:
             self.process.wait(limit)
         self.kill()
 
-    def _failure(self, what: str) -> LaunchError:
-        return LaunchError(f"{self.name} {what} (log: {self.command.log})", tail(self.command.log))
+    def _said(self) -> str:
+        """What it has written since it was started, the first 64 KiB of it."""
+        with self.command.log.open("rb") as log:
+            log.seek(self._log_start)
+            return log.read(_STARTING_BYTES).decode("utf-8", "replace")
+
+    def _failure(self, what: str, kind: type[LaunchError] = LaunchError) -> LaunchError:
+        return kind(f"{self.name} {what} (log: {self.command.log})", tail(self.command.log))
 
 
 def _open_log(path: Path) -> BinaryIO:

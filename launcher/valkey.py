@@ -15,9 +15,9 @@ from typing import Any
 import redis
 
 from launcher.errors import LaunchError
-from launcher.ports import LOOPBACK, free_ports, is_free
+from launcher.ports import LOOPBACK, free_ports, is_free, take
 from launcher.private import private_directory, read_state, write_private, write_state
-from launcher.server import Command, ServerProcess
+from launcher.server import Command, PortLost, ServerProcess, on_other_ports
 
 _CONFIG = """\
 bind {host}
@@ -54,14 +54,18 @@ def start_valkey(
     `LaunchError` when the given port is taken or the server does not come up.
     """
     directory = private_directory(directory)
-    state = _state(directory, port)
     config = directory / "valkey.conf"
-    write_private(config, _CONFIG.format(host=LOOPBACK, directory=directory, **state))
-    argv = [_executable(), str(config)]
-    process = ServerProcess(Command("valkey", argv, directory, log or directory / "valkey.log"))
-    url = f"redis://:{state['password']}@{LOOPBACK}:{state['port']}/0"
-    _wait(url, process)
-    return RunningServer(url, state["port"], process)
+
+    def start() -> RunningServer:
+        state = _state(directory, port)
+        write_private(config, _CONFIG.format(host=LOOPBACK, directory=directory, **state))
+        argv = [_executable(), str(config)]
+        process = ServerProcess(Command("valkey", argv, directory, log or directory / "valkey.log"))
+        url = f"redis://:{state['password']}@{LOOPBACK}:{state['port']}/0"
+        _wait(url, process)
+        return RunningServer(url, state["port"], process)
+
+    return on_other_ports(start)
 
 
 def _executable() -> str:
@@ -97,7 +101,7 @@ def _choose_port(wanted: int | None, before: int | None) -> int:
         raise LaunchError(f"valkey cannot start: port {wanted} is taken")
     if wanted is not None:
         return wanted
-    return before if before is not None and is_free(before) else free_ports(1)[0]
+    return before if before is not None and take([before]) else free_ports(1)[0]
 
 
 def _wait(url: str, process: ServerProcess) -> None:
@@ -109,6 +113,6 @@ def _answers(client: redis.Redis) -> bool:
     try:
         return bool(client.ping())
     except redis.exceptions.AuthenticationError:
-        raise LaunchError("valkey's port was taken by another server while it started") from None
+        raise PortLost("valkey's port was taken by another server while it started") from None
     except redis.exceptions.RedisError:
         return False

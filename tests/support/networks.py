@@ -10,14 +10,13 @@ import getpass
 import os
 import shutil
 import subprocess
-from itertools import count
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from tests.support.tcp_proxy import TcpProxy
 
-_numbers = count(os.getpid() % 60 * 4)
+_NUMBERS = 250
 
 
 def may_namespace() -> bool:
@@ -35,17 +34,33 @@ def ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True)
 
 
+def _new_namespace() -> int:
+    """The number of a namespace just made. Test processes that run at once share these numbers:
+    a name is given away once, so each process gets numbers, and addresses, of its own."""
+    for number in range(_NUMBERS):
+        if (
+            subprocess.run(
+                ["ip", "netns", "add", _name(number)], stderr=subprocess.DEVNULL
+            ).returncode
+            == 0
+        ):
+            return number
+    raise RuntimeError("no network is left: `ip netns list` shows which tests did not clear away")
+
+
+def _name(number: int) -> str:
+    return f"tarkeep-{number}"
+
+
 class Network:
     """A machine's network. `command` goes in front of what is to run there."""
 
     def __init__(self) -> None:
-        number = next(_numbers)
-        self.name = f"tarkeep-{os.getpid()}-{number}"
-        self._cable = f"tk{os.getpid() % 10**6}n{number}"
+        number = _new_namespace()
+        self.name, self._cable = _name(number), f"tarkeep{number}"
         self._host, machine = f"10.231.{number}.1", f"10.231.{number}.2"
         self.command = ("ip", "netns", "exec", self.name)
         self._proxies: list[TcpProxy] = []
-        ip("netns", "add", self.name)
         ip("link", "add", self._cable, "type", "veth", "peer", "name", "eth0", "netns", self.name)
         ip("addr", "add", f"{self._host}/24", "dev", self._cable)
         ip("-n", self.name, "addr", "add", f"{machine}/24", "dev", "eth0")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from launcher.ports import LOOPBACK, free_ports
-from launcher.server import Command, ServerProcess
+from launcher.server import Command, ServerProcess, on_other_ports
 from tests.support.s3client import s3_client
 from worker.engine.config import StorageConfig
 
@@ -19,9 +19,13 @@ class RcloneS3:
         self._buckets = directory / "buckets"
         self._buckets.mkdir(parents=True)
         self._access_key, self._secret_key = secrets.token_hex(10), secrets.token_hex(20)
+        self._process = on_other_ports(lambda: self._start(directory))
+
+    def _start(self, directory: Path) -> ServerProcess:
         self._endpoint = f"http://{LOOPBACK}:{free_ports(1)[0]}"
-        self._process = ServerProcess(self._command(directory))
-        self._process.wait_ready(self._answers, limit=60)
+        process = ServerProcess(self._command(directory))
+        process.wait_ready(self._answers, limit=60)
+        return process
 
     def new_bucket(self, name: str) -> StorageConfig:
         config = self._config(name)
