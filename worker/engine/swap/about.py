@@ -12,6 +12,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from worker.engine.swap.journal import sync_folder
+
 _LONGEST = 16 * 1024
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -30,7 +32,7 @@ class About:
 
 
 def write(path: Path, about: About) -> None:
-    """Whole or not at all; durable once the folder is synced."""
+    """Replace it, durably: what it says of unsaved entries must last when the journal is gone."""
     draft = path.with_name(f"{path.name}.new")
     descriptor = os.open(draft, _WRITE, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -38,6 +40,7 @@ def write(path: Path, about: About) -> None:
         file.flush()
         os.fsync(descriptor)
     draft.rename(path)
+    sync_folder(path.parent)
 
 
 def read(path: Path) -> About | None:
