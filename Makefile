@@ -45,7 +45,7 @@ test: install-dev ## the whole test suite, with the servers it needs
 	$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist loadgroup $(ARGS)
 
 faults: install-dev ## the fault matrix: its tests, and a table row by row
-	$(BIN)/python -m pytest --rows -q $(ARGS)
+	$(BIN)/python -m pytest --rows -q -n $(TESTS_AT_ONCE) --dist loadgroup $(ARGS)
 
 soak: install-dev ## hours of random kills and faults, then random sequences (ARGS="--minutes 600")
 	$(BIN)/python -m tests.soak --minutes 60 $(ARGS)

@@ -1,41 +1,15 @@
 """Many processes hear of the same jobs; each job runs once. On both databases."""
 
-import os
 import subprocess
 import sys
-import uuid
-from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 
-from tests.support.servers import LOCAL_POSTGRES, _postgres_version
+from tests.support.own_database import ENV, django, empty_database
 
+__all__ = ["empty_database"]
 RACERS = 8
 JOBS = 40
-ENV = {**os.environ, "DJANGO_SETTINGS_MODULE": "backup_project.settings"}
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty_database(request, tmp_path):
-    """The address of a database of that kind, made for this test."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/race.sqlite3"
-        return
-    server = next((url for url in LOCAL_POSTGRES if _postgres_version(url)), None)
-    if server is None:
-        pytest.skip("no PostgreSQL answers on this machine")
-    name = f"race_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")
-        yield urlsplit(server)._replace(path=f"/{name}").geturl()
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def django(code, database):
-    run = [sys.executable, "-c", f"import django; django.setup()\n{code}"]
-    env = {**ENV, "DATABASE_URL": database}
-    return subprocess.run(run, env=env, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.mark.invariant("I1")

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from backups_app.states import State
-from tests.backups_app.test_claim_race import django
+from tests.support.own_database import django
 from tests.support.realworker import (
     caught_in_the_middle,
     gate,

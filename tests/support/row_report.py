@@ -20,9 +20,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "row(*numbers): rows of the fault matrix that it proves")
     config.addinivalue_line("markers", "invariant(*names): invariants that it asserts")
-    # In CI the table comes of the one run that there is. Workers of xdist have nothing to print.
-    if config.getoption("--rows") or (os.environ.get("CI") == "true" and _is_whole(config)):
+    # In CI the table comes of the one run that there is.
+    wanted = config.getoption("--rows") or (os.environ.get("CI") == "true" and _is_whole(config))
+    if wanted and not _is_one_of_many(config):
         config.pluginmanager.register(Table(), "rows-table")
+
+
+def _is_one_of_many(config: pytest.Config) -> bool:
+    """A worker of xdist has only its own share of the tests; the table is its controller's."""
+    return hasattr(config, "workerinput")
 
 
 def _is_whole(config: pytest.Config) -> bool:
