@@ -38,8 +38,8 @@ PREVIEW_SECONDS: Final = 20.0
 
 @dataclass(frozen=True)
 class Matches:
-    """`found` in which backup; `skipped` have no index. `next` is where to go on: a backup's key
-    and the id of the last entry (0: at its beginning), None at the end."""
+    """`found` in which backup; `skipped` are not looked into. `next` is where to go on: a backup's
+    key and the id of the last entry (0: at its beginning), None at the end."""
 
     found: list[tuple[str, Entry]]
     skipped: list[str]
@@ -90,7 +90,12 @@ def find(
         if number and enough:
             return Matches(found, skipped, (one, 0))
         last = start[1] if start is not None and not number else 0
-        page = _search(settings, storage, one, pattern, last, limit - len(found))
+        try:
+            page = _search(settings, storage, one, pattern, last, limit - len(found))
+        except ArchiveError:  # a damaged one, or one of another key, hides none of the others
+            if key:
+                raise
+            page = None
         if page is None:
             skipped.append(one)
             continue

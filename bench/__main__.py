@@ -65,7 +65,9 @@ def _run(bench: Bench, given: argparse.Namespace, tools: list[Tool]) -> None:
         else:
             bench.first_backup(tools, data, timed=False)
         if "stopped" in given.only:
-            bench.first_backup([Tarkeep(6, stopping=True)], data, STOPPED)
+            stopping: list[Tool] = [Tarkeep(6, stopping=True)]
+            bench.first_backup(stopping, data, STOPPED)
+            bench.a_day_later(stopping, data)
         if "restore" in given.only:
             bench.restore(tools, data)
         if "fetch" in given.only:

@@ -44,6 +44,10 @@ class Row:
         """Of the wall time, the part that instances were stopped for; 0 when none was."""
         return median(cost.downtime / cost.wall for cost in self.costs)
 
+    @property
+    def seconds_down(self) -> float:
+        return median(cost.downtime for cost in self.costs)
+
     def ratio(self, other: Row) -> float:
         """Our wall time to the other's: the median over pairs of runs of the same round."""
         pairs = zip(self.costs, other.costs, strict=True)

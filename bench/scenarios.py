@@ -17,6 +17,7 @@ from pathlib import Path
 from bench import trees
 from bench.errors import BenchError
 from bench.measure import Command, Cost, idle_memory, run
+from bench.mutate import mutate
 from bench.peers import Place, Tool
 from bench.proxy import counting
 from bench.results import Results, Row
@@ -24,12 +25,18 @@ from bench.servers import S3Server
 from bench.sizes import KIB
 
 FIRST, RESTORE, FETCH, SMALL = "first backup", "restore", "one file", "many small files"
-STOPPED = "instances stopped"
+STOPPED, NEXT_DAY = "instances stopped", "instances stopped, a day later"
 _WANTED_FILE = 100 * KIB
 _SETTLE = 6  # seconds; ext4 goes slowly through inodes deleted in the last five (its RECENTCY_MIN)
+_SETTLED = 11  # seconds; a file changed within ten before a backup may have changed since unseen
 
 Task = Callable[[Tool, Place], Command]
 After = Callable[[Row, Place], None]
+Before = Callable[[Tool, Place], None]
+
+
+def _nothing(_tool: Tool, _place: Place) -> None:
+    """Nothing has to be there before."""
 
 
 @dataclass
@@ -84,6 +91,29 @@ class Bench:
 
         self._scenario(FETCH, tools, task, compare, kept=True)
 
+    def a_day_later(self, tools: list[Tool], data: Path) -> None:
+        """The second backup of a folder, after a day's changes. The first is not measured."""
+
+        def day(tool: Tool, place: Place) -> None:
+            shutil.copytree(data, place.work / "data", symlinks=True)
+            time.sleep(_SETTLED)
+            self._run(tool.backup(place, place.work / "data"))
+            mutate(place.work / "data")
+
+        def compare(row: Row, place: Place) -> None:
+            row.stored = self.server.stored(place.bucket)
+            self._run(tool_of[row.tool].restore(place, _empty(place.work / "restored")))
+            trees.same(place.work / "data", place.work / "restored")
+
+        tool_of = {tool.name: tool for tool in tools}
+        self._scenario(
+            NEXT_DAY,
+            tools,
+            lambda tool, place: tool.backup(place, place.work / "data"),
+            compare,
+            before=day,
+        )
+
     def _scenario(
         self,
         name: str,
@@ -91,6 +121,7 @@ class Bench:
         task: Task,
         after: After,
         *,
+        before: Before = _nothing,
         kept: bool = False,
         repeat: int | None = None,
     ) -> None:
@@ -102,13 +133,16 @@ class Bench:
                 able.append((tool, row))
         for tool, row in able:
             self.say(f"{name}: {tool.name}, watched")
-            self._watched(tool, row, task, after, kept=kept)
+            self._watched(tool, row, task, after, before=before, kept=kept)
         for number in range(self.repeat if repeat is None else repeat):
             for tool, row in able if number % 2 == 0 else reversed(able):
-                self._timed(tool, row, task, kept=kept)
+                self._timed(tool, row, task, before=before, kept=kept)
 
-    def _watched(self, tool: Tool, row: Row, task: Task, after: After, *, kept: bool) -> None:
+    def _watched(
+        self, tool: Tool, row: Row, task: Task, after: After, *, before: Before, kept: bool
+    ) -> None:
         place = self._kept[tool.name] if kept else self._new_place(tool)
+        before(tool, place)
         with counting(self.server.endpoint) as proxy:
             seen = replace(place, bucket=replace(place.bucket, endpoint=proxy.endpoint))
             cost = self._run(task(tool, seen), sample=True)
@@ -119,14 +153,15 @@ class Bench:
         row.peak = max(0, cost.peak - row.idle)
         after(row, place)
 
-    def _timed(self, tool: Tool, row: Row, task: Task, *, kept: bool) -> None:
+    def _timed(self, tool: Tool, row: Row, task: Task, *, before: Before, kept: bool) -> None:
         with self._place(tool, kept=kept) as place:
+            before(tool, place)
             command = task(tool, place)
             os.sync()  # what the run before left unwritten is not ours to wait for
             time.sleep(_SETTLE)
-            before = self.server.cpu()
+            spent = self.server.cpu()
             cost = self._run(command)
-            cpu, down = self.server.cpu() - before, self.server.downtime(place.bucket)
+            cpu, down = self.server.cpu() - spent, self.server.downtime(place.bucket)
             row.costs.append(replace(cost, server=cpu, downtime=down))
         self.say(f"{row.scenario}: {tool.name}, {row.costs[-1].wall:.2f} s")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.results import Results
-from bench.scenarios import FETCH, FIRST, RESTORE, SMALL, STOPPED
+from bench.scenarios import FETCH, FIRST, NEXT_DAY, RESTORE, SMALL, STOPPED
 from bench.sizes import MIB
 
 OURS, FAST = "Tarkeep, level 6", "Tarkeep, level 1"
@@ -30,6 +30,7 @@ WALL = (
 PEAK = 200 * MIB
 FETCHED = 16 * MIB
 DOWN = 0.5  # of a first backup's wall time
+DOWN_NEXT_DAY = 2.0  # seconds
 
 
 def verdicts(results: Results) -> list[str]:
@@ -42,6 +43,8 @@ def verdicts(results: Results) -> list[str]:
             )
     if (row := results.find(STOPPED, OURS)) and row.costs:
         lines.append(_line(f"{STOPPED}, {OURS}: downtime by wall time", row.downtime, DOWN, ""))
+    if (row := results.find(NEXT_DAY, OURS)) and row.costs:
+        lines.append(_line(f"{NEXT_DAY}, {OURS}: downtime", row.seconds_down, DOWN_NEXT_DAY, "s"))
     if row := results.find(FETCH, OURS):
         moved = (row.sent + row.received) / MIB
         lines.append(_line(f"{FETCH}: moved, index included", moved, FETCHED / MIB, "MiB"))

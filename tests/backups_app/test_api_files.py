@@ -107,6 +107,18 @@ def test_search_says_which_backups_have_no_index(api, backups, service_on_s3):
     assert answer["skipped"] == [backups[1]]
 
 
+def test_search_goes_on_after_a_backup_of_another_key(api, backups, service_on_s3):
+    other = dataclasses.replace(service_on_s3.plan, encryption_key="another " * 5)
+    storage, later = open_storage(service_on_s3.storage), NOW + timedelta(days=2)
+    key = run_backup(other, storage, Progress(), now=later).key
+    answer = api.get(f"{BASE}/search?q=hello").json()
+    assert [match["backupKey"] for match in answer["matches"]] == backups[::-1]
+    assert answer["skipped"] == [key]
+    alone = api.get(f"{BASE}/search?q=hello&backupKey={key}")
+    assert alone.status_code == 409
+    assert alone.json()["code"] in ("ENCRYPTION_KEY_MISSING", "ENCRYPTION_KEY_WRONG")
+
+
 @pytest.mark.parametrize("limit", [1, 2, 100])
 def test_diff_tells_what_changed_and_sums_it_up(api, backups, limit):
     url = f"{BASE}/diff?from={backups[0]}&to={backups[1]}"

@@ -17,6 +17,7 @@ from bench.results import Results, Row
 # One whole run for all tests here, and it takes what it takes.
 pytestmark = [pytest.mark.xdist_group("bench"), pytest.mark.timeout(1200)]
 SCENARIOS = ("first backup", "restore", "one file", "many small files")
+STOPPED = ("instances stopped", "instances stopped, a day later")
 TOOLS = ("Tarkeep, level 6", "restic", "tar, pigz -6, openssl, aws")
 
 
@@ -42,15 +43,21 @@ def test_the_table_has_a_line_for_each_task_and_tool(run, scenario, tool):
 
 def test_our_own_rows_are_never_left_out(run):
     ours = {(row["scenario"], row["tool"]) for row in run.rows if "Tarkeep" in row["tool"]}
-    assert ours == {(scenario, TOOLS[0]) for scenario in (*SCENARIOS, "instances stopped")} | {
+    assert ours == {(scenario, TOOLS[0]) for scenario in (*SCENARIOS, *STOPPED)} | {
         ("first backup", "Tarkeep, level 1")
     }
 
 
-def test_the_downtime_of_a_backup_with_instances_stopped_is_measured(run):
-    (row,) = (row for row in run.rows if row["scenario"] == "instances stopped")
+@pytest.mark.parametrize("scenario", STOPPED)
+def test_the_downtime_of_a_backup_with_instances_stopped_is_measured(run, scenario):
+    (row,) = (row for row in run.rows if row["scenario"] == scenario)
     assert all(0 < each["downtime"] < each["wall"] for each in row["runs"])
-    assert "instances stopped, Tarkeep, level 6: downtime by wall time" in run.shown
+    assert f"{scenario}, Tarkeep, level 6: downtime" in run.shown
+
+
+def test_the_backup_of_the_next_day_sends_less_than_it_stores(run):
+    (row,) = (row for row in run.rows if row["scenario"] == STOPPED[1])
+    assert row["sent"] < row["stored"]
 
 
 def test_every_run_was_measured(run):

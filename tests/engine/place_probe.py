@@ -18,11 +18,13 @@ from tests.engine.crash_swap import fill
 from tests.engine.test_swap import tree
 from tests.support import hostile
 from tests.support.memory_storage import MemoryStorage
+from tests.support.unsynced import Unsynced
 from worker.engine.config import PlanConfig
 from worker.engine.errors import EngineError
 from worker.engine.naming import archive_key
 from worker.engine.progress import Progress
 from worker.engine.restore import run_restore
+from worker.engine.swap.journal import OUT
 from worker.engine.swap.swap import finish_interrupted
 
 NOW = datetime(2025, 8, 29, 5, tzinfo=UTC)
@@ -116,14 +118,20 @@ def main(case: str, base: Path) -> dict[str, object]:
     plan = PlanConfig(data_dir=live)
     storage, key = MemoryStorage(), archive_key(plan, NOW)
     storage.put(key, archive(base, case))
-    before, outcome = tree(live), {}
+    before, outcome, seen = tree(live), {}, Unsynced(base)
     try:
-        result = run_restore(plan, storage, Progress(), key=key, now=NOW)
+        with seen.watched():
+            result = run_restore(plan, storage, Progress(), key=key, now=NOW)
         outcome = {"mode": result.mode, "safety": tree(result.safety_copy)}
     except EngineError as error:
         outcome = {"code": error.code}
     left = [n for n in (*os.listdir(live), *os.listdir(live.parent)) if "stage" in n]
-    return {**outcome, "before": before, "after": tree(live), "left": left}
+    # What is noted within the first phase builds on nothing: that phase is taken back whole.
+    early = [step for step in seen.early if step[0] != OUT]
+    return {
+        **outcome, "before": before, "after": tree(live), "left": left,
+        "steps": seen.steps, "early": early,
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.engine.test_cli import KEY, Shell, shell  # noqa: F401  (a fixture)
+from worker.engine.config import StorageConfig
+from worker.engine.naming import index_key
+from worker.engine.storage.s3 import open_storage
 
 
 @pytest.fixture(params=["", KEY], ids=["plain", "sealed"])
@@ -68,6 +71,30 @@ def test_find_looks_in_all_backups_or_in_one(full: Shell) -> None:
     ]  # fmt: skip
     assert full.run("find", "KEY", old).stdout.splitlines() == [f"{old}  one/key.json"]
     assert full.json("find", "nowhere")["matches"] == []
+
+
+def test_find_goes_on_after_a_backup_that_cannot_be_looked_into(
+    full: Shell, storage_config: StorageConfig
+) -> None:
+    old, new = keys(full)
+    storage = open_storage(storage_config)
+    storage.put(index_key(new), b"spoilt")
+    told = full.json("find", "key.json")
+    assert [match["backupKey"] for match in told["matches"]] == [old]
+    assert told["skipped"] == [new]
+    ran = full.run("find", "key.json")
+    assert (ran.returncode, ran.stdout) == (0, f"{old}  one/key.json\n")
+    assert f"{new} was not looked into" in ran.stderr
+    assert full.run("find", "key.json", new).returncode == 5
+
+
+def test_find_goes_on_after_a_backup_of_another_key(shell: Shell) -> None:  # noqa: F811
+    sealed = shell.json("backup", BACKUP_ENCRYPTION_KEY=KEY)["backupKey"]
+    plain = shell.json("backup")["backupKey"]
+    told = shell.json("find", "state.json")
+    assert [match["backupKey"] for match in told["matches"]] == [plain]
+    assert told["skipped"] == [sealed]
+    assert shell.run("find", "state.json", sealed).returncode == 6
 
 
 def test_get_gives_a_file_or_a_folder(full: Shell) -> None:

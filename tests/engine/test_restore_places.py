@@ -34,6 +34,8 @@ def test_a_folder_that_cannot_be_moved_is_restored_entry_by_entry(
     assert result["after"] == expected(tmp_path, "new")
     assert result["safety"] == expected(tmp_path, "old")
     assert result["left"] == []
+    assert result["steps"] >= 3
+    assert result["early"] == [], "a step of the journal before the sync of what it builds on"
 
 
 @pytest.mark.parametrize(

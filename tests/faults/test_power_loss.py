@@ -13,14 +13,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -28,14 +22,13 @@ from tests.engine.test_undo import LATER, SAVED, write
 from tests.support.memory_storage import MemoryStorage
 from tests.support.places import content, leftovers
 from tests.support.powercut import FORGETFUL, Disk, disk, mounted
+from tests.support.unsynced import Unsynced
 from worker.engine.backup import run_backup
 from worker.engine.config import PlanConfig
-from worker.engine.extract import syscalls
 from worker.engine.progress import Progress
 from worker.engine.restore import run_restore
 from worker.engine.restore_part import run_restore_part
 from worker.engine.settling import settle
-from worker.engine.swap import journal
 from worker.engine.swap.copies import safety_copies
 from worker.engine.swap.site import ENTRIES, EXCHANGE
 from worker.engine.undo import run_undo
@@ -129,50 +122,6 @@ def after_the_cut(state: Path, cut: Disk, plan: PlanConfig) -> Outcome:
         settle(plan)
         assert found(plan) == settled
     return settled
-
-
-@dataclass
-class Unsynced:
-    """Folders of the disk in which something got another name since they were synced last.
-
-    `early` are the steps of the journal that were taken while there was one.
-    """
-
-    disk: Path
-    folders: dict[int, str] = field(default_factory=dict)
-    early: list[tuple[str, list[str]]] = field(default_factory=list)
-    steps: int = 0
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        sys.setprofile(self._look)
-        try:
-            yield
-        finally:
-            sys.setprofile(None)
-
-    def _look(self, frame: FrameType, event: str, _arg: Any) -> None:
-        code, given = frame.f_code, frame.f_locals
-        if event == "call" and code in (journal.write.__code__, journal.remove.__code__):
-            self.steps += 1
-            if self.folders:
-                self.early.append((code.co_name, sorted(self.folders.values())))
-        elif event == "return" and code is journal.sync_folder.__code__:
-            self.folders.pop(given["path"].stat().st_ino, None)
-        elif event == "return" and code is syscalls.sync_file_system.__code__:
-            self.folders.clear()
-        elif event == "return" and code is syscalls.rename.__code__:
-            self._changed(given["source"], given["target"])
-        elif event == "return" and code is Path.rename.__code__:
-            self._changed(os.fsencode(given["self"]), os.fsencode(given["target"]))
-        elif event == "call" and code is Path.mkdir.__code__ and not given["self"].exists():
-            self._changed(os.fsencode(given["self"]))
-
-    def _changed(self, *paths: bytes) -> None:
-        for path in paths:
-            folder = os.path.realpath(os.path.dirname(path))
-            if folder.startswith(os.fsencode(self.disk)):
-                self.folders[os.stat(folder).st_ino] = os.fsdecode(folder)
 
 
 @pytest.mark.parametrize("kind", OUTCOMES)

@@ -46,10 +46,11 @@ def find(context: Context) -> None:
     """In one backup, or in all of them, newest first."""
     key = context.arguments.key
     backups = [_find(context, key)] if key else list_backups(context.storage, context.plan)
-    found = ((backup, entry) for backup in backups for entry in _matches(context, backup))
+    skipped: list[str] = []
+    found = ((backup, one) for backup in backups for one in _matches(context, backup, skipped))
     if context.output.json:
         items = ({"backupKey": backup.key, **as_json(entry)} for backup, entry in found)
-        write_json({}, "matches", items)
+        write_json({}, "matches", items, lambda: {"skipped": skipped})
     else:
         long = context.arguments.long
         write_lines(
@@ -145,7 +146,8 @@ def _all(index: IndexReader, path: bytes) -> Iterator[Entry]:
         yield from page.entries
 
 
-def _matches(context: Context, backup: BackupInfo) -> Iterator[Entry]:
+def _matches(context: Context, backup: BackupInfo, skipped: list[str]) -> Iterator[Entry]:
+    """A backup that cannot be looked into is told of, and does not hide what others hold."""
     try:
         with open_index(context.storage, context.plan, backup) as index:
             page: Page | None = search(index, context.arguments.pattern)
@@ -157,9 +159,10 @@ def _matches(context: Context, backup: BackupInfo) -> Iterator[Entry]:
                     else None
                 )
     except ArchiveError as error:
-        if error.code != "INDEX_MISSING" or context.arguments.key:
+        if context.arguments.key:
             raise
-        context.output.warning(f"{backup.key}: {error.message}")
+        skipped.append(backup.key)
+        context.output.warning(f"{backup.key} was not looked into: {error.message}")
 
 
 def _counted(changes: Iterator[Change], counts: Counts) -> Iterator[Change]:

@@ -19,6 +19,7 @@ from worker.engine.instances.config import InstanceConfig
 from worker.engine.instances.drivers import open_drivers
 from worker.engine.instances.recorded import Effect, restarts, still_stopped
 from worker.engine.instances.stopping import STOPPED_EFFECT
+from worker.engine.swap.journal import sync_folder
 
 PREFIX: Final = ".tarkeep-stopped-"
 
@@ -78,6 +79,7 @@ def _create(folder: Path) -> IO[str]:
         os.close(handle)
         file = Path(name).open("a", encoding="utf-8")  # noqa: SIM115  (held as long as the run)
         if _lock(file) and Path(name).exists():
+            sync_folder(folder)  # what it says is durable only if its name is
             return file
         file.close()
 

@@ -13,14 +13,16 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
 from worker.engine.crashpoints import crashpoint
-from worker.engine.extract.syscalls import RENAME_NOREPLACE, rename
+from worker.engine.extract.syscalls import RENAME_NOREPLACE, rename, sync_file_system
 from worker.engine.lost_found import is_file_systems_own
 from worker.engine.swap import journal
+from worker.engine.swap.entry import Entries
 from worker.engine.swap.journal import IN, Note
 from worker.engine.swap.site import OWN
 
@@ -160,7 +162,13 @@ class EntrySwap:
         self.note = note
 
     def _sync(self) -> None:
-        for folder in (self.live, self._staged, self._safety, self.workplace):
+        """What moved piece by piece lies in folders further down: then all of the disk."""
+        if self.note.split:
+            with closing(Entries(self.workplace)) as entries:
+                sync_file_system(entries.root)
+            return
+        strays = self._safety / _STRAYS
+        for folder in (self.live, self._staged, strays, self._safety, self.workplace):
             if folder.exists():
                 journal.sync_folder(folder)
 
