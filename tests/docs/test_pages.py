@@ -18,7 +18,7 @@ from time import monotonic, sleep
 import pytest
 
 from tests.launcher.launched import Launched, clean_environment, copy_tree
-from tests.support.pages import ROOT, blocks, commands, page, section
+from tests.support.pages import blocks, commands, page, section
 from tests.support.receiver import receiver
 
 pytestmark = pytest.mark.xdist_group("docs")
@@ -61,7 +61,6 @@ def folder(tmp_path_factory):
     """Started by the page's own commands, but for `make run`, which is run without make."""
     home = copy_tree(tmp_path_factory.mktemp("docs") / "tarkeep")
     (home / ".venv").symlink_to(sys.prefix)
-    (home / "scripts").symlink_to(ROOT / "scripts")
     path = f"{home}/.venv/bin:{os.environ['PATH']}"
     made = Folder(home, env=clean_environment() | {"PATH": path})
     with receiver() as there:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.steps import back_up, heading, part, rows, sign_in, unfold
+from tests.e2e.steps import LIMIT, back_up, heading, part, rows, sign_in, unfold
 from tests.launcher.launched import Launched
 from tests.support.tcp_proxy import TcpProxy
 from worker.engine.config import StorageConfig
@@ -48,7 +48,9 @@ def settings(storage_config: StorageConfig, way: TcpProxy) -> dict[str, str]:
 
 
 def opened(browser: Browser, tarkeep: Launched) -> Page:
-    return sign_in(browser.new_page(base_url=f"http://127.0.0.1:{tarkeep.port}"), tarkeep)
+    page = browser.new_page(base_url=f"http://127.0.0.1:{tarkeep.port}")
+    page.set_default_timeout(LIMIT)
+    return sign_in(page, tarkeep)
 
 
 def test_from_the_first_backup_through_a_killed_worker_and_a_wrong_key_to_lost_storage(
@@ -81,6 +83,7 @@ def kill_the_worker_in_the_middle(page: Page, tarkeep: Launched) -> None:
     lost = rows(page, "History").filter(has_text="Lost")
     expect(lost).to_have_count(1)
     expect(rows(page, "History").first).to_contain_text("try 2")
+    expect(rows(page, "Backups")).to_have_count(2)
 
 
 def two_minutes_later(tarkeep: Launched) -> None:
