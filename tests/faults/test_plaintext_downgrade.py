@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,12 @@ def test_an_encrypted_backup_replaced_by_a_plain_one_is_refused_or_told_of(
         run_verify(sealing, storage, Heard(), key=sealed)
     for name in (index_key, metadata_key):
         storage.put(name(sealed), storage.get_bytes(name(plain), limit=10**6))
+    for run in (run_verify, partial(run_restore, now=NOW)):
+        with pytest.raises(ArchiveError, match="under another name"):
+            run(sealing, storage, Heard(), key=sealed)
+    told = json.loads(storage.get_bytes(metadata_key(plain), limit=10**6))
+    told["timestamp"] = (NOW + timedelta(days=1)).isoformat().replace("+00:00", "Z")
+    storage.put(metadata_key(sealed), json.dumps(told).encode())
     with pytest.raises(ArchiveError, match="the one of another backup"):
         run_verify(sealing, storage, Heard(), key=sealed)
     heard = Heard()
