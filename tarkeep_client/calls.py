@@ -19,16 +19,18 @@ VERSION: Final = "application/json; version=1"
 class Calls:
     """Raises `TarkeepError` for every refusal, and when the server does not answer.
 
-    `timeout`: seconds for one request; `patience`: seconds for all tries of one together.
+    `plan`: the plan that is meant where one is (without it that of the environment). `timeout`:
+    seconds for one request; `patience`: seconds for all tries of one together.
     """
 
     def __init__(
-        self, address: str, *, token: str, timeout: float = 60, patience: float = 60
+        self, address: str, *, token: str, plan: str = "", timeout: float = 60, patience: float = 60
     ) -> None:
         self._patience = patience
         self._http = httpx.Client(
             base_url=f"{address.rstrip('/')}/api/backup/",
             headers={"Authorization": f"Bearer {token}", "Accept": VERSION},
+            params={"plan": plan} if plan else {},
             timeout=timeout,
         )
 

@@ -1,4 +1,4 @@
-"""What the client can do to what is kept, to the schedule, and to who may what."""
+"""What the client can do to what is kept, to schedules and plans, and to who may what."""
 
 from __future__ import annotations
 
@@ -47,6 +47,25 @@ class Managing(Calls):
 
     def resume(self) -> dict[str, Any]:
         return self._post("schedule/resume")
+
+    def plans(self) -> list[dict[str, Any]]:
+        """The environment's first."""
+        return cast("list[dict[str, Any]]", self._get("plans")["plans"])
+
+    def plan(self, name: str) -> dict[str, Any]:
+        return self._get(f"plans/{name}")
+
+    def make_plan(self, name: str, folder: str, **given: Any) -> dict[str, Any]:
+        """`given`: any field of the plan, named as in docs/api.md; the rest has its default."""
+        return self._post("plans", name=name, dataDir=folder, **given)
+
+    def change_plan(self, name: str, **given: Any) -> dict[str, Any]:
+        """What is given, and nothing else."""
+        return self._call("PATCH", f"plans/{name}", json=given)
+
+    def remove_plan(self, name: str) -> dict[str, Any]:
+        """Its backups stay in the bucket; the answer is the plan as it was."""
+        return self._call("DELETE", f"plans/{name}", tries=1)
 
     def notify_test(self) -> list[dict[str, Any]]:
         """Send a message to each address: which were taken."""

@@ -180,6 +180,24 @@ def test_tokens_and_the_audit_log(tarkeep, web):
     assert list(tarkeep.audit("tokens")) == entries[2:]
 
 
+def test_plans_are_made_and_each_is_worked_with_by_its_name(tarkeep, web, tmp_path):
+    (tmp_path / "media").mkdir()
+    made = tarkeep.make_plan("media", str(tmp_path / "media"), maxBackups=5)
+    assert [plan["name"] for plan in tarkeep.plans()] == ["default", "media"]
+    with Tarkeep(f"http://{web}", token=TOKEN, plan="media") as media:
+        assert (media.status()["plan"], media.backups()) == ("media", [])
+        assert media.retention()["backups"] == []
+        assert media.back_up()["plan"] == "media"
+    assert tarkeep.change_plan("media", schedule="@daily")["schedule"] == "0 0 * * *"
+    assert tarkeep.plan("media") == {**made, "schedule": "0 0 * * *"}
+    with pytest.raises(TarkeepError, match="has a job at work"):
+        tarkeep.remove_plan("media")
+    for job in tarkeep.jobs(plan="media"):
+        tarkeep.cancel(job)
+    tarkeep.remove_plan("media")
+    assert [plan["name"] for plan in tarkeep.plans()] == ["default"]
+
+
 def test_there_is_a_method_for_every_operation_of_the_api(tarkeep, tmp_path):
     """Each is called; what comes of it other tests see to."""
     asked = set()
@@ -192,7 +210,8 @@ def test_there_is_a_method_for_every_operation_of_the_api(tarkeep, tmp_path):
         "pin": (KEY,), "unpin": (KEY,), "delete": (KEY,), "files": (KEY,), "search": ("x",),
         "diff": (KEY,), "download": (KEY, "x", tmp_path / "x"), "job": (job["id"],),
         "job_log": (job["id"],), "cancel": (job,), "make_token": ("x",),
-        "revoke_token": ({"id": "00000000"},),
+        "revoke_token": ({"id": "00000000"},), "plan": ("media",), "change_plan": ("media",),
+        "make_plan": ("media", "/srv/media"), "remove_plan": ("media",),
     }  # fmt: skip
     for name in sorted(vars(Tarkeep) | vars(Managing)):
         if not name.startswith("_") and name != "wait":
@@ -210,5 +229,5 @@ def test_there_is_a_method_for_every_operation_of_the_api(tarkeep, tmp_path):
 
 
 def serves(method, path, asked):
-    pattern = re.sub(r"\{\w+\}", "[0-9a-f-]+", path.rstrip("/"))
+    pattern = re.sub(r"\{\w+\}", "[0-9a-f-]+", path.rstrip("/").replace("{name}", "media"))
     return asked[0].lower() == method and re.fullmatch(pattern, asked[1])
