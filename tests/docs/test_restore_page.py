@@ -217,6 +217,19 @@ def test_on_a_new_machine(saved, folder, typed):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_an_archive_from_elsewhere(saved, folder, typed):
+    data = saved.plan.data_dir
+    packed = folder / "old.tar.gz"
+    subprocess.run(["tar", "--posix", "-czf", packed, "-C", data.parent, "data"], check=True)
+    before = spoil(saved)
+    keys, *_ = pages.blocks(pages.section(PAGE, "By hand, without Tarkeep"))
+    told = typed(keys + commands("An archive from elsewhere"))
+    assert describe(data) == before
+    assert "+ instance-1/state.json" in told
+    assert "2025-08-28" not in typed(".venv/bin/tarkeep list")
+
+
+@pytest.mark.django_db(transaction=True)
 def test_by_hand_without_tarkeep(saved, folder, typed):
     before = spoil(saved)
     told = typed(commands("By hand, without Tarkeep"))
@@ -230,6 +243,14 @@ def test_by_hand_without_tarkeep(saved, folder, typed):
 @pytest.mark.django_db(transaction=True)
 def test_drills(saved, typed):
     assert "4 files" in typed(commands("Drills"))
+
+
+def test_every_section_that_tells_to_type_something_is_followed():
+    headings = re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
+    typed = [name for name in headings if "```sh" in pages.section(PAGE, name)]
+    wanted = {"test_" + re.sub(r"\W+", "_", name.lower()) for name in typed}
+    assert len(wanted) >= 11
+    assert wanted <= globals().keys()
 
 
 def test_every_kind_of_damage_has_its_line():
