@@ -21,7 +21,7 @@ class PlanSerialiser(s.Serializer[Any]):
     enabled = s.BooleanField()
     schedule = s.CharField()
     timezone = s.CharField()
-    prefix = s.CharField(source="plan.prefix", allow_blank=True)
+    prefix = s.SerializerMethodField(help_text="the folder in the bucket; / is its top")
     backupName = s.CharField(source="plan.name")
     maxBackups = s.IntegerField(source="plan.max_backups")
     keepDaily = s.IntegerField(source="plan.keep_daily")
@@ -36,6 +36,9 @@ class PlanSerialiser(s.Serializer[Any]):
 
     def get_fromEnvironment(self, settings: Settings) -> bool:
         return settings.plan.plan == DEFAULT_PLAN
+
+    def get_prefix(self, settings: Settings) -> str:
+        return settings.plan.prefix or "/"
 
     def get_instanceDriver(self, settings: Settings) -> str:
         return str(self.context.get("drivers", {}).get(settings.plan.plan, ""))

@@ -21,7 +21,7 @@ from django.db.models import Q
 
 from backups_app.models.job import Job
 from worker.engine import values
-from worker.engine.config import DEFAULT_PLAN, HOME, PlanConfig
+from worker.engine.config import DEFAULT_PLAN, HOME, PlanConfig, RestoreConfig
 from worker.engine.instances.config import InstanceConfig
 from worker.engine.instances.readers import driver_names
 from worker.engine.settings import Settings
@@ -31,6 +31,11 @@ def plan_name(value: str) -> str:
     if value == DEFAULT_PLAN:
         raise values.BadValue("is the plan of the environment", "Choose another name.")
     return values.host(value)
+
+
+def series_prefix(value: str) -> str:
+    """As it is stored: the top of the bucket is a slash, for what is empty is filled in."""
+    return values.prefix(value) or "/"
 
 
 def whole_path(value: str) -> str:
@@ -117,6 +122,7 @@ class Plan(models.Model):
 
     def over(self, base: Settings) -> Settings:
         """The settings of this plan: its own, and for the rest those of the environment."""
+        instances = self._instances(base.plan.instances)
         plan = replace(
             base.plan,
             plan=self.name,
@@ -125,12 +131,13 @@ class Plan(models.Model):
             read_dir=None,
             temp_dir=base.plan.temp_dir / f"plan-{self.name}",
             name=self.backup_name,
-            prefix=self.prefix,
+            prefix=values.prefix(self.prefix),
             compression_level=self.compression_level,
             timezone=self.timezone,
             exclude=values.patterns(self.exclude),
             stop_instances=self.stop_instances,
-            instances=self._instances(base.plan.instances),
+            instances=instances,
+            restore=self._restore(base.plan.restore, instances),
             **{name: getattr(self, name) for name in _KEPT},
         )
         return replace(
@@ -145,6 +152,12 @@ class Plan(models.Model):
         if not self.instance_driver:
             return base
         return replace(base, drivers=driver_names(self.instance_driver))
+
+    def _restore(self, base: RestoreConfig, instances: InstanceConfig) -> RestoreConfig:
+        """As in the environment: a restore stops what a driver can stop, unless told otherwise."""
+        if base.stop_is_chosen:
+            return base
+        return replace(base, stop_instances=self.stop_instances or bool(instances.drivers))
 
     def _fill_in(self, base: Settings) -> None:
         """Once, so that a series stays where it is when the environment changes."""
@@ -190,7 +203,7 @@ _READERS: Final[dict[str, Callable[[str], object]]] = {
     "data_dir": whole_path,
     "schedule": values.cron_line,
     "timezone": values.time_zone,
-    "prefix": values.prefix,
+    "prefix": series_prefix,
     "backup_name": values.backup_name,
     "exclude": values.patterns,
     "instance_driver": lambda text: driver_names(text) if text else (),

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from backups_app import plans
 from backups_app.models import Plan
 from worker.engine.errors import ConfigError
+from worker.engine.settings import read_settings
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +52,30 @@ def test_what_is_left_empty_is_filled_in_once(service, settings):
     found = plans.settings_of("media")
     assert (found.plan.prefix, found.plan.name) == ("backups/media/", "whatsapp-data-backup")
     assert found.timezone == found.plan.timezone == service.timezone
+
+
+@pytest.mark.parametrize(
+    ("chosen", "driver", "stops"),
+    [("", "docker", True), ("", "", False), ("false", "docker", False), ("true", "", True)],
+)
+def test_a_restore_stops_what_the_plans_own_driver_can_stop(
+    service, settings, chosen, driver, stops
+):
+    read = read_settings({"BACKUP_RESTORE_STOP_INSTANCES": chosen}).plan.restore
+    settings.TARKEEP = replace(service, plan=replace(service.plan, restore=read))
+    made(instance_driver=driver)
+    assert plans.settings_of("media").plan.restore.stop_instances is stops
+
+
+def test_the_top_of_the_bucket_stays_a_plans_place_when_it_is_changed(service):
+    plan = made(prefix="/", backup_name="media")
+    assert plans.settings_of("media").plan.prefix == ""
+    plan.max_backups = 9
+    plan.full_clean()
+    plan.save()
+    assert plans.settings_of("media").plan.prefix == ""
+    ours = replace(service.plan, prefix="", name="media")
+    assert "media" in complaints(name="two", prefix="/", backup_name=ours.name)["prefix"][0]
 
 
 @pytest.mark.parametrize(

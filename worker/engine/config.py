@@ -53,11 +53,13 @@ class DrillConfig:
 class RestoreConfig:
     """How a restore or an undo treats the application and what it replaces.
 
-    `stop_instances` for the moment of the swap. `upload_copy`: what is replaced is backed up
-    first. `keep_setuid`: set-user-id and set-group-id bits of files come back (as root only).
+    `stop_instances` for the moment of the swap; `stop_is_chosen`: somebody said so, rather than
+    that a driver is set. `upload_copy`: what is replaced is backed up first. `keep_setuid`:
+    set-user-id and set-group-id bits of files come back (as root only).
     """
 
     stop_instances: bool = False
+    stop_is_chosen: bool = False
     upload_copy: bool = False
     keep_setuid: bool = False
 

@@ -63,6 +63,7 @@ def read_restore(env: Environment, *, may_stop: bool) -> RestoreConfig:
     stop = env.get(RESTORE_STOP)
     return RestoreConfig(
         stop_instances=may_stop if stop is None else stop,
+        stop_is_chosen=stop is not None,
         upload_copy=env.get(SAFETY_COPY_UPLOAD),
         keep_setuid=env.get(RESTORE_SETUID),
     )
