@@ -13,12 +13,14 @@ from typing import Final
 import redis
 from django.db import DatabaseError, connection
 
-from backups_app import schema
+from backups_app import hosts, schema
 from backups_app.alerts import alerts, parts
 from backups_app.models import Job, Kind, Part
+from backups_app.models.host import AT_WORK
 from backups_app.proofs import last, records
 from backups_app.states import State
 from worker.engine import doctor as engine
+from worker.engine.config import HOME
 from worker.engine.doctor import Finding, Report
 from worker.engine.settings import Settings
 
@@ -37,6 +39,7 @@ def _service(settings: Settings, now: datetime) -> Iterator[Finding]:
     try:
         yield _database()
         yield from _parts()
+        yield from _parts_there(settings.plan.host)
         yield from _history(settings.plan.plan)
         yield from _alerts(settings, now)
     except DatabaseError as error:
@@ -74,6 +77,17 @@ def _parts() -> Iterator[Finding]:
                 yield Finding("note", state.part.value, seen, hint)
             else:
                 yield Finding("bad", state.part.value, seen, hint, SERVICE)
+
+
+def _parts_there(host: str) -> Iterator[Finding]:
+    """Of a further machine, which has two."""
+    for part in AT_WORK if host != HOME else ():
+        name = f"{part.value}@{host}"
+        if host in hosts.living(part):
+            yield Finding("ok", name, "it runs")
+        else:
+            hint = "Start it there; docs/several-machines.md tells how."
+            yield Finding("bad", name, "not seen within 45 seconds", hint, SERVICE)
 
 
 def _history(plan: str) -> Iterator[Finding]:

@@ -55,6 +55,31 @@ def test_every_link_of_the_readme_and_the_docs_leads_to_a_file():
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def anchors(text: str) -> set[str]:
+    """As the headings' addresses are made: small letters, dashes for blanks, few other signs."""
+    bare = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", bare, re.MULTILINE)
+    plain = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title) for title in titles]
+    return {re.sub(r"[^\w\- ]", "", one.strip().lower()).replace(" ", "-") for one in plain}
+
+
+def test_every_link_to_a_section_leads_to_one():
+    linked = 0
+    pages = [ROOT / name for name in ("README.md", "CHANGELOG.md", "SECURITY.md")]
+    for page in (*pages, *(ROOT / "docs").glob("*.md")):
+        for target, part in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text()):
+            linked += 1
+            there = page.parent / target if target else page
+            assert part in anchors(there.read_text()), f"{page.name} links to {target}#{part}"
+    assert linked > 50
+
+
+def test_the_readme_leads_to_every_page():
+    more = section((ROOT / "README.md").read_text(), "More")
+    linked = set(re.findall(r"\]\(docs/([\w-]+\.md)\)", more))
+    assert linked == {page.name for page in (ROOT / "docs").glob("*.md")}
+
+
 CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 # What looks like a code and is none: other programs' variables, states, values.
 NO_CODES = {

@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from backups_app import doctor, doctoring
-from backups_app.models import DoctorReport, Kind, Part, PartSeen
+from backups_app.models import DoctorReport, Kind, Part, PartSeen, Plan
 from backups_app.states import State
 from tests.support.celeryworker import ROOT, environment
 from tests.support.service import KEY, finished_job
@@ -90,3 +91,25 @@ def test_a_visit_that_nobody_ended_is_lost_and_can_be_asked_for_again(api, servi
     assert api.get(URL).json()["state"] == "lost"
     assert doctoring.take_up("default") is None
     assert api.post(URL).json()["state"] == "waiting"
+
+
+def test_of_a_further_machine_its_own_parts_are_looked_at(service, settings):
+    PartSeen.objects.mark("backup@there", Part.WORKER, host="web2")
+    there = replace(service, host="web2", plan=replace(service.plan, plan="shop", host="web2"))
+    found = {one.about: one.level for one in doctor.examine(there, now=timezone.now()).findings}
+    assert (found["worker@web2"], found["control@web2"]) == ("ok", "bad")
+
+
+@pytest.mark.parametrize(
+    ("plan", "host", "complaint"),
+    [
+        ("shop", "main", "lies on the machine web2"),
+        ("default", "web2", "belongs to main"),
+        ("nothing", "main", "There is no plan"),
+    ],
+)
+def test_it_judges_no_folder_of_another_machine(service, settings, plan, host, complaint):
+    Plan(name="shop", host="web2", data_dir="/srv/shop").save()
+    settings.TARKEEP = replace(service, host=host)
+    with pytest.raises(CommandError, match=complaint):
+        call_command("doctor", plan=plan)

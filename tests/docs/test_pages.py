@@ -7,72 +7,19 @@ Changed is only what cannot be the same here: the port, which may be taken, the 
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
-from dataclasses import dataclass, field
-from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
 
-from tests.launcher.launched import Launched, clean_environment, copy_tree
-from tests.support.pages import blocks, commands, page, section
-from tests.support.receiver import receiver
+from tests.docs.running import BY_HAND, README, SHELL, folder, idle
+from tests.support.pages import ROOT, blocks, commands, page, section
 
+__all__ = ["folder"]
 pytestmark = pytest.mark.xdist_group("docs")
-README = page("README.md")
-BY_HAND = "From the first backup to a restore, by hand"
 KEY = r"backups/whatsapp-data-backup-2025-08-29T05-00-00-000Z\.tar\.gz"
 UUID = "6f0c7b7e-2f0e-4d1c-9d3e-6a1f6c1f3f10"
 PASSPHRASE = "k" * 40
-SHELL = "set -a; . var/bucket.env; set +a"
-PATIENCE = 90
-
-
-@dataclass
-class Folder:
-    """Tarkeep's folder with a running service, and somebody who types there."""
-
-    home: Path
-    port: int = 0
-    env: dict[str, str] = field(default_factory=dict)
-
-    def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        address = f"127.0.0.1:{self.port}"
-        watch = "scripts/watch.py"
-        script = script.replace("127.0.0.1:8000", address)
-        script = script.replace("tarkeep restore", "tarkeep restore --yes")
-        script = script.replace(f"{watch} &", f"{watch} ws://{address}/ws/backup/ &")
-        return subprocess.run(
-            ["bash", "-eu", "-c", f"shopt -s expand_aliases\n{script}"],
-            cwd=self.home, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        )  # fmt: skip
-
-    def type(self, script: str) -> str:
-        done = self.run(script)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Started by the page's own commands, but for `make run`, which is run without make."""
-    home = copy_tree(tmp_path_factory.mktemp("docs") / "tarkeep")
-    (home / ".venv").symlink_to(sys.prefix)
-    path = f"{home}/.venv/bin:{os.environ['PATH']}"
-    made = Folder(home, env=clean_environment() | {"PATH": path})
-    with receiver() as there:
-        (home / ".env").write_text(
-            f"BACKUP_NOTIFY_URLS=json://{there.address}/\nBACKUP_NOTIFY_ALLOW_PRIVATE=true\n"
-            "BACKUP_MAX_BACKUPS=20\n"
-        )
-        made.type(blocks(section(README, BY_HAND))[0].removesuffix("make run\n"))
-        launched = Launched(home, given={"TARKEEP_API_RATE": "0"}).started()
-        made.port = launched.port
-        yield made
-        launched.stop()
 
 
 def test_readme_from_the_first_backup_to_a_restore_plain_and_encrypted(folder):
@@ -91,6 +38,21 @@ def test_readme_from_the_first_backup_to_a_restore_plain_and_encrypted(folder):
     assert '"encrypted":true' in told
     assert "\ndata/" in told
     assert "restored, equal" in told
+
+
+def test_readme_a_running_backup(folder):
+    """The service was started by what `make run` runs; `scripts/try_on_bare_debian.sh` types it."""
+    run, doctor = blocks(section(README, "A running backup"))
+    asked = ["make", "-n", "-o", "install", *run.split()[1:]]
+    told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert told == "exec .venv/bin/python -m launcher\n"
+    assert "ok    bucket: " in folder.type(f"{SHELL}\n{doctor}")
+
+
+def test_compose_what_is_typed_into_a_container(folder):
+    (typed,) = [one for one in blocks(page("deployment.md")) if "exec worker tarkeep" in one]
+    assert typed.count("docker compose exec worker ") == len(typed.splitlines())
+    folder.type(f"{SHELL}\n" + typed.replace("docker compose exec worker ", ""))
 
 
 def test_readme_the_command_line(folder):
@@ -163,11 +125,3 @@ def test_api(folder):
             assert answer.get("code", "") == REFUSED.get(heading, ""), (heading, answer)
             made = answer.get("id", made) if heading == "POST tokens" else made
     assert (folder.home / "state.json").exists()
-
-
-def idle(folder, shell):
-    """One job at a time: the one before has to end."""
-    end = monotonic() + PATIENCE
-    while json.loads(folder.type(f"{shell}tk $TARKEEP/api/backup/status"))["inProgress"]:
-        assert monotonic() < end
-        sleep(0.2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import dedent
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,9 +21,10 @@ def section(text: str, heading: str) -> str:
     return str(found)
 
 
-def blocks(text: str) -> list[str]:
-    """Each block of shell commands, in order."""
-    found = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+def blocks(text: str, language: str = "sh") -> list[str]:
+    """Each block of shell commands, in order; of a list's too."""
+    pattern = rf"^( *)```{language}\n(.*?)^\1```$"
+    found = [dedent(one) for _, one in re.findall(pattern, text, re.MULTILINE | re.DOTALL)]
     assert found
     return found
 

@@ -7,12 +7,14 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from backups_app import doctor, doctoring, plans
 from worker.engine.cli.doctor import lines
 from worker.engine.config import DEFAULT_PLAN
+from worker.engine.errors import EngineError
+from worker.engine.settings import Settings
 
 
 class Command(BaseCommand):
@@ -27,9 +29,19 @@ class Command(BaseCommand):
         parser.add_argument("--store", action="store_true", help="keep the report for the API")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        report = doctor.examine(plans.settings_of(options["plan"]), now=timezone.now())
+        report = doctor.examine(_settings(options["plan"]), now=timezone.now())
         if options["store"]:
             doctoring.store(options["plan"], report)
         text = json.dumps(report.as_dict(), indent=2) if options["json"] else lines(report)
         self.stdout.write(text)
         sys.exit(report.exit_code)
+
+
+def _settings(plan: str) -> Settings:
+    """Only where its data lies: the folders of another machine are not to be judged here."""
+    try:
+        found = plans.settings_of(plan)
+        plans.demand_here(found, command=f"manage.py doctor --plan {plan}")
+    except EngineError as error:
+        raise CommandError(f"{error.message}. {error.hint}") from error
+    return found
