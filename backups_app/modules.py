@@ -15,7 +15,18 @@ STATIC: Final = Path(__file__).parent / "static"
 FIRST: Final = PurePosixPath("backups_app/js/app.js")
 SHEETS: Final = tuple(
     f"backups_app/css/{name}.css"
-    for name in ("layout", "verdict", "now", "rows", "tables", "dialog", "files", "past", "setup")
+    for name in (
+        "layout",
+        "plans",
+        "verdict",
+        "now",
+        "rows",
+        "tables",
+        "dialog",
+        "files",
+        "past",
+        "setup",
+    )
 )
 _IMPORT: Final = re.compile(r"""^(?:import|export)\b[^;]*?\bfrom "(\.[^"]+)";""", re.MULTILINE)
 

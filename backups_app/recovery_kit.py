@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from backups_app import bucket, roles
+from backups_app import bucket, plans, roles
 from backups_app.status import own_version
+from worker.engine.config import DEFAULT_PLAN
 from worker.engine.errors import EngineError
 from worker.engine.settings import Settings, require
 
@@ -24,8 +24,11 @@ SCRIPT: Final = Path(__file__).resolve().parent.parent / "scripts" / "tarkeep_de
 @login_required
 @permission_required(roles.VIEW, raise_exception=True)
 def page(request: HttpRequest) -> HttpResponseBase:
-    """Where backups lie, which key opens them, and the steps by hand."""
-    ours: Settings = settings.TARKEEP
+    """Where backups lie, which key opens them, and the steps by hand; of the plan `?plan=`."""
+    try:
+        ours = plans.settings_of(request.GET.get("plan", DEFAULT_PLAN))
+    except plans.NoSuchPlan as error:
+        raise Http404 from error
     context = {
         "bucket": ours.storage.bucket,
         "endpoint": ours.storage.endpoint,

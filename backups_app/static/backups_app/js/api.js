@@ -1,5 +1,6 @@
 /** The public REST API, as any client sees it. Every failure is an `ApiError`. */
 
+import { planned } from "./plan.js";
 import { errors } from "./texts/errors.js";
 
 const root = document.documentElement.dataset.api;
@@ -33,7 +34,7 @@ export function now() {
 export async function download(path) {
   const response = await send("HEAD", path);
   if (!response.ok) await call("GET", path);
-  location.assign(root + path);
+  location.assign(root + planned(path));
 }
 
 async function call(method, path, body) {
@@ -49,7 +50,7 @@ async function send(method, path, body) {
   const signal = AbortSignal.timeout(PATIENCE);
   const options = { method, headers, signal, body: body && JSON.stringify(body) };
   try {
-    const response = await fetch(root + path, {
+    const response = await fetch(root + planned(path), {
       credentials: "same-origin",
       cache: "no-store",
       ...options,

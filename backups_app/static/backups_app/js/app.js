@@ -8,9 +8,11 @@ import { backups } from "./parts/backups.js";
 import { history } from "./parts/history.js";
 import { announcement, now } from "./parts/now.js";
 import { icon, part } from "./parts/pieces.js";
+import { plans } from "./parts/plans.js";
 import { setup } from "./parts/setup.js";
 import { level, notice, spoken, top } from "./parts/top.js";
 import { undo } from "./parts/undo.js";
+import { isOurs, PLAN, PLANS } from "./plan.js";
 import { keepFresh, refreshAll, refreshHistory, refreshStatus } from "./refresh.js";
 import { currentJob, isActive, learn, onChange, state, takeJobs } from "./state.js";
 import { kinds } from "./texts/common.js";
@@ -21,6 +23,7 @@ import { draw, html } from "./view.js";
 const place = (name) => document.getElementById(name);
 
 function drawAll() {
+  draw(place("plans"), plans());
   draw(place("top"), top());
   draw(place("notice"), state.look ? null : notice());
   draw(place("now"), [now(), undo()]);
@@ -57,12 +60,12 @@ function title() {
   const percent = job?.progress?.percent ?? null;
   const running = job && [percent !== null && words.percent(percent), kinds[job.kind]];
   const first = running ? running.filter(Boolean).join(" ") : tabTitles[level()];
-  return `${first} · Tarkeep`;
+  return [first, ...(PLANS.length ? [PLAN] : []), "Tarkeep"].join(" · ");
 }
 
 function hear({ type, jobs, job }) {
   if (type === "pong") return;
-  const news = type === "snapshot" ? jobs : [job];
+  const news = (type === "snapshot" ? jobs : [job]).filter(isOurs);
   const ended = news.some((one) => !isActive(one) && wasActive(one));
   const unknown = news.some((one) => !state.jobs.has(one.id));
   takeJobs(news);

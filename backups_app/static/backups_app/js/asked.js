@@ -1,6 +1,7 @@
 /** Addresses that lead to one job or one backup: /#/jobs/ID and /#/backups/KEY. */
 
 import { get } from "./api.js";
+import { isOurs, PLANS } from "./plan.js";
 import { learn, PAGE_SIZE, state, takeJobs } from "./state.js";
 
 /** Unfolds what the address names, and goes there. To be called once the lists are there. */
@@ -22,6 +23,9 @@ async function bringJob(id) {
   if (state.history?.ids.includes(id)) return;
   await get(`jobs/${id}`).then(
     (job) => {
+      if (!isOurs(job) && PLANS.includes(job.plan)) {
+        location.assign(`?plan=${job.plan}#/jobs/${id}`);
+      }
       takeJobs([job]);
       const { count, ids } = state.history ?? { count: 1, ids: [] };
       learn({ history: { count, ids: [id, ...ids] } });

@@ -2,6 +2,7 @@
 
 import { get, now } from "./api.js";
 import { renew } from "./late.js";
+import { PLAN, PLANS, statusOf } from "./plan.js";
 import { activeJobs, currentJob, learn, PAGE_SIZE, state, takeJobs } from "./state.js";
 
 const CALM = 30_000; // ms between reads of the status while messages come by themselves
@@ -66,6 +67,7 @@ export async function refreshAll() {
 export async function keepFresh() {
   await new Promise((resolve) => setTimeout(resolve, pause()));
   const live = state.connection === "live";
+  renew(...PLANS.filter((name) => name !== PLAN).map(statusOf));
   const wasBroken = state.statusError !== null;
   await (live ? refreshStatus() : Promise.all([refreshStatus(), refreshHistory()]));
   if (wasBroken && !state.statusError) await refreshAll();

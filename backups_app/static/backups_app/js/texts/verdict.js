@@ -97,6 +97,11 @@ export const reasons = {
   ],
 };
 
+export const plans = {
+  title: _("Plans"),
+  asking: _("asking…"),
+};
+
 /** For those that have no button: what to type on the server. */
 export const commands = {
   NO_WORKER: "tail -n 50 logs/app.log",
