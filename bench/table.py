@@ -7,7 +7,7 @@ from bench.sizes import MIB
 from bench.targets import OURS
 
 _HEAD = (
-    "task", "tool", "wall s (range)", "CPU s", "server CPU s", "peak MiB", "sent MiB",
+    "task", "tool", "wall s (range)", "down s", "CPU s", "server CPU s", "peak MiB", "sent MiB",
     "received MiB", "requests", "stored MiB", f"time of {OURS} by this",
 )  # fmt: skip
 
@@ -39,13 +39,15 @@ def _cells(results: Results, row: Row) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _times(row: Row) -> tuple[str, str, str]:
-    """Wall time with its range, the tool's CPU, the server's; nothing where it was not timed."""
+def _times(row: Row) -> tuple[str, str, str, str]:
+    """Wall time with its range, downtime of instances (where some were stopped), the tool's CPU,
+    the server's; nothing where it was not timed."""
     if not row.costs:
-        return "not timed", "", ""
+        return "not timed", "", "", ""
     walls = [cost.wall for cost in row.costs]
     spread = f" ({min(walls):.2f}-{max(walls):.2f})" if len(walls) > 1 else ""
-    return f"{row.wall:.2f}{spread}", f"{row.cpu:.2f}", f"{row.server:.2f}"
+    down = f"{row.seconds_down:.2f}" if row.seconds_down else ""
+    return f"{row.wall:.2f}{spread}", down, f"{row.cpu:.2f}", f"{row.server:.2f}"
 
 
 def _ratio(results: Results, row: Row) -> str:
