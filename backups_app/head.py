@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from backups_app.models import Job, Kind
-from backups_app.models.job import JobQuerySet
+from backups_app.models.job_query import JobQuerySet
 from backups_app.states import State
 from worker.engine.catalogue import BackupInfo
 from worker.engine.errors import ArchiveError

@@ -12,7 +12,7 @@ from dataclasses import replace
 from django.conf import settings
 
 from backups_app.models import Job, Plan
-from backups_app.models.job import JobQuerySet
+from backups_app.models.job_query import JobQuerySet
 from backups_app.models.plan import clashes
 from worker.engine.config import DEFAULT_PLAN, HOME
 from worker.engine.errors import ConfigError, EngineError

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from backups_app import events
 from backups_app.models import REPLACING, Job
-from backups_app.models.job import BURIED_WITHIN
+from backups_app.models.job_query import BURIED_WITHIN
 from backups_app.states import State
 from backups_app.story import telling
 from worker import settled
