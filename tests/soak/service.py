@@ -50,20 +50,26 @@ class Seen:
     rounds: int = 0
     blows: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     recovered: list[float] = field(default_factory=list)  # seconds from a death to the next attempt
+    cancelled: list[float] = field(default_factory=list)  # seconds from the wish to the job's end
     compared: int = 0
     broken: list[str] = field(default_factory=list)
     sizes: dict[str, list[Size]] = field(default_factory=lambda: defaultdict(list))
 
     def as_dict(self) -> dict[str, Any]:
-        times = sorted(self.recovered)
-        at = [round(times[int((len(times) - 1) * share)], 1) for share in (0.5, 0.95, 1) if times]
         grown = {name: self._grown(sizes) for name, sizes in self.sizes.items()}
         told = {"rounds": self.rounds, "blows": dict(self.blows), "compared": self.compared}
-        return {**told, "deaths": len(times), "recovered after": at, "broken": self.broken,
+        return {**told, "deaths": len(self.recovered), "recovered after": spread(self.recovered),
+                "cancelled after": spread(self.cancelled), "broken": self.broken,
                 "grown each round": grown}  # fmt: skip
 
     def _grown(self, sizes: list[Size]) -> dict[str, float]:
         return {name: slope([getattr(one, name) for one in sizes]) for name in vars(sizes[0])}
+
+
+def spread(seconds: list[float]) -> list[float]:
+    """Half of them are within the first, 95 % within the second, all within the third."""
+    times = sorted(seconds)
+    return [round(times[int((len(times) - 1) * share)], 1) for share in (0.5, 0.95, 1) if times]
 
 
 class Watch:
@@ -79,6 +85,7 @@ class Watch:
             "kill Redis": lambda _: self.redis(forget=False),
             "kill Redis and empty it": lambda _: self.redis(forget=True),
             "kill control": lambda _: self.part("control"),
+            "cancel it": self.cancel,
             "nothing": lambda _: False,
         }
         if service.database_url.startswith("postgres"):
@@ -95,8 +102,9 @@ class Watch:
         blow = self.dice.choice(names)
         time.sleep(self.dice.uniform(0, 4))
         self.seen.blows[blow] += 1
+        self.instead = job
         died, struck = self.blows[blow](job), time.time()
-        last = self.end(job)
+        last = self.end(self.instead)
         if died and (again := self.next(job)) is not None:
             self.seen.recovered.append(again.started_at.timestamp() - struck)
         self.saved[last.backup_key] = before
@@ -156,6 +164,20 @@ class Watch:
     def drain_worker(self, job: Job) -> bool:
         strike = self.service.strike
         self.to_owner(job, lambda pid: strike(self.service.owner_of(pid), signal.SIGTERM))
+        return False
+
+    def cancel(self, job: Job) -> bool:
+        """It stops, if it can still be stopped, and another one is asked for."""
+        from backups_app import services
+        from backups_app.states import State
+
+        try:
+            services.cancel_job(job)
+        except services.TooLateToCancel:
+            return False
+        self.until(lambda: self.last(job).state == State.CANCELLED)
+        self.seen.cancelled.append((job.finished_at - job.cancel_requested_at).total_seconds())
+        self.instead = self.begin()
         return False
 
     def to_owner(self, job: Job, blow: Callable[[int], None]) -> bool:
