@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Follows README on a bare Debian: a folder with python3, python3-venv, make and git and nothing
-# else, a clone of this checkout, somebody who is not root. Says how long it took until the first
-# backup was made, verified and restored. Needs root, debootstrap, iproute2 and the network.
+# else, a clone of this checkout, somebody who is not root. Says how long it took from the beginning
+# of the clone until the first backup was made, verified and restored. Needs root, debootstrap, iproute2 and the network.
 #
 #   scripts/try_on_bare_debian.sh [RELEASE [FOLDER]]       bookworm, and a folder that is removed again
 set -euo pipefail
@@ -28,6 +28,7 @@ cp /etc/resolv.conf "$root/etc/resolv.conf"
 [ ! "${SSL_CERT_FILE:-}" ] || cp "$SSL_CERT_FILE" "$root/etc/ssl/certs/ca-certificates.crt"
 chroot "$root" useradd --create-home somebody 2>/dev/null || true
 rm -rf "$root$home/tarkeep"
+began=$SECONDS
 git clone --quiet --no-hardlinks "$here" "$root$home/tarkeep"
 chroot "$root" chown -R somebody: "$home"
 
@@ -37,10 +38,9 @@ as_somebody() {
         "$(command -v chroot)" --userspec=somebody:somebody "$root" bash -euc "cd $home/tarkeep; $1"
 }
 
-began=$SECONDS
 echo "--- make run: first the packages"
 as_somebody "make install"
-echo "    installed after $((SECONDS - began)) s"
+echo "    cloned and installed after $((SECONDS - began)) s"
 
 # A network of its own, in which port 8000 is free; a shell in it does all the rest.
 export -f as_somebody

@@ -125,6 +125,20 @@ def test_every_event_and_every_alert_with_an_event_of_its_own_is_explained():
     assert set(told.values()) <= set(EVENTS)
 
 
+def test_everything_that_the_doctor_looks_at_is_explained():
+    files = [*(ROOT / "worker/engine/doctor").glob("*.py"), ROOT / "backups_app/doctor.py"]
+    calls = [
+        n for f in files for n in ast.walk(ast.parse(f.read_text())) if isinstance(n, ast.Call)
+    ]
+    made = [n for n in calls if getattr(n.func, "id", "") == "Finding" and len(n.args) > 1]
+    names = {n.args[1].value for n in made if isinstance(n.args[1], ast.Constant)}
+    page = (ROOT / "docs" / "doctor.md").read_text()
+    rows = re.findall(r"^\| ([^|]+) \|[^|]+\|$", page, re.MULTILINE)
+    told = {name.strip() for row in rows for name in row.split(",")}
+    assert len(names) > 15
+    assert names - told == set()
+
+
 def test_the_page_of_commands_is_what_the_programs_say():
     assert PAGE.read_text() == rendered(), "run: make docs"
 

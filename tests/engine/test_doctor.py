@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -24,6 +25,20 @@ def test_a_healthy_set_up_passes_and_what_was_found_is_kept(
     assert report["capabilities"]["range_copy"] is True
     assert "bad" not in {one["level"] for one in report["findings"]}
     assert [found.key for found in open_storage(storage_config).list("")] == [key_of(PlanConfig())]
+
+
+def test_the_time_in_the_schedules_zone_is_told_also_while_it_is_off(shell: Shell) -> None:
+    report = shell.json("doctor", BACKUP_TIMEZONE="Asia/Kathmandu")
+    (zone,) = [one["text"] for one in report["findings"] if one["about"] == "time zone"]
+    there, here = re.fullmatch(
+        r"Asia/Kathmandu, where it is (\d\d:\d\d) now, (\d\d:\d\d) UTC", zone
+    ).groups()
+    apart = minutes(there) - minutes(here)
+    assert apart % (24 * 60) == 5 * 60 + 45
+
+
+def minutes(clock: str) -> int:
+    return int(clock[:2]) * 60 + int(clock[3:])
 
 
 @pytest.mark.parametrize(

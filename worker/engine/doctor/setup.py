@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from worker.engine import schedule
 from worker.engine.doctor.finding import Finding
@@ -20,8 +20,16 @@ def findings(settings: Settings, now: datetime) -> Iterator[Finding]:
     if not settings.plan.encryption_key:
         hint = "Set BACKUP_ENCRYPTION_KEY, and keep a copy of it elsewhere."
         yield Finding("note", "encryption", "backups are not encrypted", hint)
+    yield _zone(settings, now)
     yield _schedule(settings, now)
     yield from _notify(settings.notify)
+
+
+def _zone(settings: Settings, now: datetime) -> Finding:
+    """Told whether or not the schedule is on: a wrong zone is seen by the time in it."""
+    local = now.astimezone(schedule.zone(settings.timezone))
+    text = f"{settings.timezone}, where it is {local:%H:%M} now, {now.astimezone(UTC):%H:%M} UTC"
+    return Finding("ok", "time zone", text)
 
 
 def _schedule(settings: Settings, now: datetime) -> Finding:

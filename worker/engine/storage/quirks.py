@@ -6,6 +6,9 @@ from __future__ import annotations
 from typing import Final
 
 QUIRKS: Final = {
+    "Backblaze B2": "a bucket keeps all versions unless its lifecycle says to keep the last one"
+    " only, so what is deleted goes on being billed",
+    "Ceph": "copied parts are read and written by its gateway, so they take time there",
     "Cloudflare R2": "all parts of an upload must have one size, copied ones too",
     "Garage": "all parts of an upload must have one size, copied ones too; it keeps no versions",
     "Google Cloud Storage": "parts of objects cannot be copied, so every backup is sent whole",
