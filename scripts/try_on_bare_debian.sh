@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Follows README on a bare Debian: a folder with python3, python3-venv, make and git and nothing
 # else, a clone of this checkout, somebody who is not root. Says how long it took from the beginning
-# of the clone until the first backup was made, verified and restored. Needs root, debootstrap, iproute2 and the network.
+# of the clone until the first backup was made, verified and restored. Needs root, debootstrap,
+# iproute2 and the network.
 #
 #   scripts/try_on_bare_debian.sh [RELEASE [FOLDER]]       bookworm, and a folder that is removed again
 set -euo pipefail

@@ -1,5 +1,6 @@
 """GET /metrics"""
 
+import json
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -100,6 +101,31 @@ def test_alert_rules_and_dashboard_use_metrics_that_there_are():
     board = (ROOT / "deploy/grafana/tarkeep.json").read_text()
     assert used(board)
     assert used(board) <= NAMES
+
+
+def of_prometheus(text):
+    """Labels that a query or a text names."""
+    found = re.findall(r"\$labels\.(\w+)|\{\{(\w+)\}\}|[{,] ?(\w+)=~?\\?\"", text)
+    return {name for names in found for name in names if name}
+
+
+def test_alert_rules_and_dashboard_use_labels_that_there_are(full):
+    """Of each query the metric's own, and `plan` wherever there are several plans."""
+    own = {}
+    for line in scrape().content.decode().splitlines():
+        name, _, labels = line.partition("{")
+        own.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"][0]
+    board = json.loads((ROOT / "deploy/grafana/tarkeep.json").read_text())
+    pairs = [(rule["expr"], rule["expr"] + str(rule["annotations"])) for rule in rules["rules"]]
+    targets = [one for panel in board["panels"] for one in panel["targets"]]
+    pairs += [(one["expr"], one["expr"] + one["legendFormat"]) for one in targets]
+    assert len(pairs) > 15
+    for query, text in pairs:
+        metric = min(used(query), key=query.index)
+        named = of_prometheus(text)
+        assert named <= own.get(metric, set()), query
+        assert ("plan" in named) == ("plan" in own.get(metric, set())), query
 
 
 def test_the_page_names_every_metric_and_invents_none():

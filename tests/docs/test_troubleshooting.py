@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -94,3 +95,12 @@ def test_every_message_of_the_page_is_among_them():
     named = re.findall(r"^- \*\*`([^`]+ [^`]+)`\*\*", PAGE, re.MULTILINE)
     named += re.findall(r"^- \*\*Encryption key too short\*\*: `([^`]+)`", PAGE, re.MULTILINE)
     assert set(named) == set(SYMPTOMS)
+
+
+def test_every_code_of_the_page_is_brought_about_by_some_test():
+    """Where it takes more than a command: the tests of the part that it comes from."""
+    here = Path(__file__).parent
+    texts = [path.read_text() for path in here.parent.rglob("test_*.py") if path.parent != here]
+    codes = set(re.findall(r"(?:Code|Alert|code|warning) `([A-Z_]+)`", PAGE))
+    assert len(codes) > 20
+    assert {code for code in codes if not any(f'"{code}"' in text for text in texts)} == set()
