@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,31 +49,26 @@ def test_row_30_a_connection_that_breaks_on_any_server_in_any_way(
 
 
 def test_row_31_a_server_that_is_busy_now_and_then(
-    plan: PlanConfig,
-    proxy: FaultProxy,
-    config: StorageConfig,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    plan: PlanConfig, place: Place, tmp_path: Path
 ) -> None:
-    proxy.faults = [Fault(method, times=9, every=3, instead=BUSY) for method in ("PUT", "POST")]
-    with caplog.at_level(logging.WARNING):
-        made = backup(plan, open_storage(config, patience=Patience(attempts=2, seconds=60)))
-    assert sum(fault.times for fault in proxy.faults) < 18
-    proxy.faults = []
-    whole(plan, config, made.key, tmp_path / "back")
+    faults = [Fault(method, times=9, every=3, instead=BUSY) for method in ("PUT", "POST")]
+    place.proxy.faults = faults
+    made = backup(plan, open_storage(place.config, patience=Patience(attempts=2, seconds=60)))
+    assert sum(fault.times for fault in faults) < 18
+    place.proxy.faults = []
+    whole(plan, place.config, made.key, tmp_path / "back")
 
 
 @pytest.mark.parametrize("answer", [BUSY, refusal(429, "TooManyRequests")])
-def test_row_32_a_server_that_stays_busy(
-    plan: PlanConfig, proxy: FaultProxy, config: StorageConfig, answer: Answer
-) -> None:
-    kept = backup(plan, open_storage(config))
-    proxy.faults = [Fault("PUT", PART, times=999, instead=answer)]
+def test_row_32_a_server_that_stays_busy(plan: PlanConfig, place: Place, answer: Answer) -> None:
+    kept = backup(plan, open_storage(place.config))
+    (plan.data_dir / "media.bin").write_bytes(os.urandom(20 * 1024 * 1024))
+    place.proxy.faults = [Fault("PUT", PART, times=999, instead=answer)]
     with pytest.raises(StorageError) as caught:
-        backup(plan, open_storage(config, patience=ONCE), days=1)
+        backup(plan, open_storage(place.config, patience=ONCE), days=1)
     assert caught.value.hint == "Try again later."
-    assert kept.key in {one.key for one in list_backups(open_storage(config), plan)}
-    nothing_half(plan, config, listed=1)
+    assert kept.key in {one.key for one in list_backups(open_storage(place.config), plan)}
+    nothing_half(plan, place.config, listed=1)
 
 
 def test_row_33_a_server_that_takes_requests_and_never_answers(
@@ -88,11 +83,11 @@ def test_row_33_a_server_that_takes_requests_and_never_answers(
 
 
 def test_row_33_silence_that_ends_is_outlived(
-    plan: PlanConfig, proxy: FaultProxy, config: StorageConfig, tmp_path: Path
+    plan: PlanConfig, place: Place, tmp_path: Path
 ) -> None:
-    proxy.faults = [Fault("PUT", PART, times=1, hang=True)]
-    made = backup(plan, open_storage(config, patience=replace(QUICK, read=3)))
-    whole(plan, config, made.key, tmp_path / "back")
+    place.proxy.faults = [Fault("PUT", PART, times=1, hang=True)]
+    made = backup(plan, open_storage(place.config, patience=replace(QUICK, read=3)))
+    whole(plan, place.config, made.key, tmp_path / "back")
 
 
 def test_row_34_answers_that_drip_are_waited_for(
