@@ -131,6 +131,17 @@ def test_a_limit_holds_over_all_machines(service, media):
     assert Job.objects.get(pk=expired.pk).state == State.RUNNING  # by name only: does not count
 
 
+def test_a_worker_keeps_to_the_limit_that_is_set(service, settings, media):
+    running = claimed_job(plan="media", host="web2")
+    settings.TARKEEP = replace(service, max_running=1)
+    job = make_job()
+    run_job(str(job.pk))
+    assert Job.objects.get(pk=job.pk).state == State.PENDING
+    running.finish(State.FAILED)
+    run_job(str(job.pk))
+    assert Job.objects.get(pk=job.pk).state != State.PENDING
+
+
 def test_workers_that_race_never_run_more_than_the_limit(service, redis_url):
     jobs = [make_job(plan=f"plan-{number}") for number in range(6)]
     program = "import sys, django; django.setup(); from backups_app.models import Job;"
