@@ -83,6 +83,8 @@ def _start_servers(home: Path, settings: Settings, stack: ExitStack) -> Supervis
         embedded.start_missing(servers, home=home, logs=settings.logs_path)
     finally:
         lock.remember(home / "var", [process.pid for process in servers.processes])
+    stack.callback(embedded.take_back, home)
+    embedded.lend(servers, home)
     if embedded.needs_redis(home) is False:
         embedded.check_redis(settings.redis_url)
     os.environ.update(service.environment(settings.port, servers.env))

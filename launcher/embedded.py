@@ -11,9 +11,11 @@ import redis
 
 from launcher.bucket_env import write_bucket_env
 from launcher.errors import LaunchError
+from launcher.private import write_state
 from launcher.seaweed import RunningS3, start_seaweed
 from launcher.server import ServerProcess
 from launcher.valkey import start_valkey
+from worker.engine import lent
 from worker.engine.environment import Environment
 from worker.engine.settings import EMBEDDED_S3, REDIS_URL
 from worker.engine.storage.variables import ACCESS_KEY, BUCKET, ENDPOINT, SECRET_KEY
@@ -60,6 +62,15 @@ def start_missing(servers: Servers, *, home: Path, logs: Path) -> None:
         servers.processes.append(servers.s3.process)
         servers.env |= _s3_variables(servers.s3)
         write_bucket_env(var, servers.s3)
+
+
+def lend(servers: Servers, home: Path) -> None:
+    """So that commands typed beside us reach what we have started."""
+    write_state(home / lent.FILE, servers.env)
+
+
+def take_back(home: Path) -> None:
+    (home / lent.FILE).unlink(missing_ok=True)
 
 
 def _s3_variables(server: RunningS3) -> Mapping[str, str]:

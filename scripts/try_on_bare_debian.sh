@@ -55,7 +55,6 @@ unshare --mount --net --pid --fork --kill-child bash -euo pipefail -c '
     grep -A 14 "Tarkeep runs" "$root/screen" || { cat "$root/screen"; exit 1; }
     echo "    runs after $SECONDS s"
     as_somebody "
-        set -a; . var/bucket.env; set +a
         .venv/bin/tarkeep backup --quiet
         .venv/bin/tarkeep verify latest --quiet
         rm data/state.json

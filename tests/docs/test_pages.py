@@ -46,17 +46,17 @@ def test_readme_a_running_backup(folder):
     asked = ["make", "-n", "-o", "install", *run.split()[1:]]
     told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert told == "exec .venv/bin/python -m launcher\n"
-    assert "ok    bucket: " in folder.type(f"{SHELL}\n{doctor}")
+    assert "ok    bucket: " in folder.type(doctor)
 
 
 def test_compose_what_is_typed_into_a_container(folder):
     (typed,) = [one for one in blocks(page("deployment.md")) if "exec worker tarkeep" in one]
     assert typed.count("docker compose exec worker ") == len(typed.splitlines())
-    folder.type(f"{SHELL}\n" + typed.replace("docker compose exec worker ", ""))
+    folder.type(typed.replace("docker compose exec worker ", ""))
 
 
 def test_readme_the_command_line(folder):
-    told = folder.type(f"{SHELL}\n{commands(README, 'The command line')}")
+    told = folder.type(commands(README, "The command line"))
     assert told.count("What was there before is kept in") == 2
     assert "ok    bucket" in told
 
@@ -78,7 +78,7 @@ def test_files_and_retention(folder):
             if "--confirm" in block:
                 continue
             typed = block.replace("KEY1", older).replace("KEY2", newest).replace("DIR", "restored")
-            folder.type(f"{SHELL}\n{re.sub(r'KEY', older, typed)}")
+            folder.type(re.sub(r"KEY", older, typed))
     assert (folder.home / "gradient.png").stat().st_size > 1000
     assert (folder.home / "restored" / "media" / "gradient.png").exists()
     assert (folder.home / "old-media").is_dir()
@@ -87,15 +87,16 @@ def test_files_and_retention(folder):
 def test_retention_a_shrunken_backup_is_confirmed(folder):
     folder.type(f"mv data/media/film.bin .\n{SHELL}\n.venv/bin/tarkeep backup --quiet")
     (block,) = blocks(section(page("retention.md"), "When the data shrinks"))
-    told = folder.run(f"{SHELL}\n{block}")
+    told = folder.run(block)
     assert "is confirmed" in told.stderr
     assert told.returncode == 0
 
 
 def test_doctor(folder):
-    told = folder.type(f"{SHELL}\n" + "".join(blocks(page("doctor.md"))))
+    told = folder.type("".join(blocks(page("doctor.md"))))
     assert told.count("ok    bucket: ") == 2
     assert "ok    beat: it runs" in told
+    assert "ok    redis: it answers" in told
 
 
 REFUSED = {

@@ -18,7 +18,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from tests.docs.running import PATIENCE, SHELL, Folder, folder
+from tests.docs.running import PATIENCE, Folder, folder
 from tests.launcher.launched import copy_tree
 from tests.support.pages import blocks, commands, page, section
 
@@ -68,7 +68,7 @@ def test_another_folder_of_this_machine(media):
 
 
 def test_the_command_line_works_on_a_plan(folder, media):
-    told = folder.type(f"{SHELL}\n{commands(PAGE, 'The command line')}")
+    told = folder.type(commands(PAGE, "The command line"))
     assert media["backupKey"] in told
     assert "1 unchanged (4 B)" in told  # of this folder, not the sample's
 
@@ -122,7 +122,7 @@ def test_a_further_machine(folder, shell, web2):
     assert "web2" in json.loads(folder.type(f"{shell}call $TARKEEP/api/backup/plans"))["hosts"]
     (listed,) = [one for one in blocks(FURTHER) if "manage.py plans" in one]
     assert re.search(r"^shop +web2 +runs ", web2.type(listed), re.MULTILINE)
-    assert re.search(r"^shop +web2 +runs ", folder.type(f"{SHELL}\n{listed}"), re.MULTILINE)
+    assert re.search(r"^shop +web2 +runs ", folder.type(listed), re.MULTILINE)
     doctor = ".venv/bin/python manage.py doctor --plan shop"
     assert doctor.removeprefix(".venv/bin/python ") in FURTHER
     assert f"{data} can be read" in web2.type(doctor)

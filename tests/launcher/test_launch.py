@@ -67,8 +67,10 @@ def test_first_start_backup_stop_and_a_second_start_that_knows_it_all(launch, ho
     assert objects_in_bucket(home) == {key, f"{key}.metadata.json", f"{key}.index"}
     running = first.parts()
     assert len(running) >= 6
+    assert key in typed(home, "list").stdout
     assert first.stop() == 0
     assert still_running(running) == []
+    assert "BACKUP_S3_BUCKET is not configured" in typed(home, "list").stderr
 
     second = launch().started()
     assert second.password() is None
@@ -78,6 +80,14 @@ def test_first_start_backup_stop_and_a_second_start_that_knows_it_all(launch, ho
     with second.tarkeep() as tarkeep:
         assert [backup["key"] for backup in tarkeep.backups()] == [key]
     assert second.stop(signal.SIGTERM) == 0
+
+
+def typed(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """`tarkeep` beside `make run`, in a shell that knows nothing of it."""
+    command = [sys.executable, "-m", "worker.engine.cli", *words]
+    return subprocess.run(
+        command, cwd=home, env=clean_environment(), capture_output=True, text=True
+    )
 
 
 def objects_in_bucket(home: Path) -> set[str]:

@@ -10,7 +10,9 @@ import argparse
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
+from worker.engine import lent
 from worker.engine.cli import commands, copies, doctor, files, keeping, notify, restoring
 from worker.engine.cli.output import Output
 from worker.engine.errors import EngineError, JobStopped
@@ -26,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     output = Output(json=arguments.json, quiet=arguments.quiet)
     try:
+        lent.take(Path.cwd())
         settings = read_settings()
         if arguments.tolerant:  # of wrong settings, about which it has more to say
             return int(arguments.command(settings, output))
