@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -102,8 +103,24 @@ def parse_header(raw: bytes | memoryview) -> FrameHeader:
 
 def open_frame(header: FrameHeader, body: bytes | memoryview, master: MasterKey) -> bytes:
     """The sealed bytes. Nothing is released unless the whole body is authentic."""
+    return bytes(open_into(bytearray(header.length), header, (body,), master))
+
+
+def open_into(
+    room: bytearray, header: FrameHeader, body: Iterable[bytes | memoryview], master: MasterKey
+) -> memoryview:
+    """As `open_frame`, the body in pieces; what was sealed stands at the start of `room`.
+
+    `room` has at least the header's `length` bytes. One that is used again spares taking fresh
+    memory for each frame, which costs three times what opening its seal does.
+    """
     decryptor = Cobblestone256Decryptor(master.secret, context=CONTEXT + header.pack())
+    view, end = memoryview(room), 0
     try:
-        return bytes(decryptor.update(body)) + bytes(decryptor.finalize())
+        for piece in body:
+            end += decryptor.update_into(piece, view[end:])
+        last = decryptor.finalize()
     except (InvalidTag, ValueError) as error:
         raise ArchiveError("A frame is damaged, or was tampered with.") from error
+    view[end : end + len(last)] = last
+    return view[: end + len(last)]

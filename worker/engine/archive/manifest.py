@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,10 +29,16 @@ _LENGTH = struct.Struct(">I")
 
 def record(header: Bytes, body: Bytes, raw_length: int) -> bytes:
     """The manifest's 104 bytes for a frame that unpacks to `raw_length` bytes."""
-    start = bytes(memoryview(body)[:COBBLESTONE_PREFIX])
-    digest = hashlib.sha256(header)
-    digest.update(body)
-    size = len(header) + len(body)
+    return record_of_pieces(header, (body,), raw_length)
+
+
+def record_of_pieces(header: Bytes, body: Sequence[Bytes], raw_length: int) -> bytes:
+    """The same, of a body in pieces."""
+    digest, size, start = hashlib.sha256(header), len(header), b""
+    for piece in body:
+        digest.update(piece)
+        size += len(piece)
+        start += bytes(piece[: COBBLESTONE_PREFIX - len(start)])
     return RECORD.pack(size, raw_length, start[:24], start[24:], digest.digest())
 
 

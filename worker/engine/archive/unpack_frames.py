@@ -8,20 +8,29 @@ which is before the stream ends. Whoever reads must not act on the bytes before 
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from worker.engine.archive import codec, manifest
 from worker.engine.archive.chunks import ChunkReader
-from worker.engine.archive.frames import HEADER_SIZE, FrameHeader, Kind, open_frame, parse_header
+from worker.engine.archive.frames import (
+    HEADER_SIZE,
+    FrameHeader,
+    Kind,
+    open_frame,
+    open_into,
+    parse_header,
+)
 from worker.engine.archive.keys import MasterKey, find_key
 from worker.engine.errors import ArchiveError
 
-_Body = list[memoryview]  # in pieces: joined by the thread that opens it
+_Body = list[memoryview]  # in pieces, as they came
 _Unpacked = tuple[bytes | bytearray, bytes]  # tar bytes, manifest record
 DIGEST_SIZE = 32  # bytes, at the end of a record
 _LOOKAHEAD = 4  # frames being opened at once
+_NO_ROOM = bytearray()
 
 
 def unpack_frames(
@@ -68,6 +77,7 @@ class _FrameReader:
         self._master: MasterKey | None = None
         self._manifest: manifest.Manifest | None = None
         self._manifest_size = 0
+        self._rooms = threading.local()
 
     def segments(self) -> Iterator[tuple[FrameHeader, _Body]]:
         """Headers and bodies up to the manifest, which is read and kept."""
@@ -85,9 +95,16 @@ class _FrameReader:
     def unpack(self, header: FrameHeader, body: _Body) -> _Unpacked:
         """One segment's tar bytes, and its record as the manifest must have it."""
         assert self._master is not None
-        sealed = b"".join(body)
-        raw = codec.decompress(open_frame(header, sealed, self._master))
-        return raw, manifest.record(header.pack(), sealed, len(raw))
+        member = open_into(self._room(header.length), header, body, self._master)
+        raw = codec.decompress(member)
+        return raw, manifest.record_of_pieces(header.pack(), body, len(raw))
+
+    def _room(self, size: int) -> bytearray:
+        """Where this thread opens seals: it is done with one segment before it takes the next."""
+        room: bytearray = getattr(self._rooms, "room", _NO_ROOM)
+        if len(room) < size:
+            room = self._rooms.room = bytearray(size)
+        return room
 
     def check_end(self, seen: bytearray, name: str | None) -> None:
         """Trailer, end of file, and the manifest against what was read."""
