@@ -29,6 +29,8 @@ WALL = (
 )
 PEAK = 200 * MIB
 FETCHED = 16 * MIB
+REQUESTS = 3  # for one file, beside those for the index and for the manifest that vouches for it
+_OF_INDEX = 2
 DOWN = 0.5  # of a first backup's wall time
 DOWN_NEXT_DAY = 2.0  # seconds
 
@@ -48,6 +50,8 @@ def verdicts(results: Results) -> list[str]:
     if row := results.find(FETCH, OURS):
         moved = (row.sent + row.received) / MIB
         lines.append(_line(f"{FETCH}: moved, index included", moved, FETCHED / MIB, "MiB"))
+        beside = row.requests - _OF_INDEX
+        lines.append(_line(f"{FETCH}: requests beside the index", beside, REQUESTS, ""))
     return lines
 
 

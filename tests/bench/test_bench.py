@@ -79,6 +79,11 @@ def test_targets_are_judged(run):
     assert re.search(r"^(met|MISSED) +restore, .* \(target: 0.5\)$", run.shown, re.MULTILINE)
 
 
+def test_one_file_takes_three_requests_beside_the_index(run):
+    assert re.search(r"^met +one file: requests beside the index", run.shown, re.MULTILINE)
+    assert re.search(r"^met +one file: moved, index included", run.shown, re.MULTILINE)
+
+
 def test_ratios_are_medians_over_pairs_of_the_same_turn():
     ours, peer = Row("a", "x"), Row("a", "y")
     ours.costs = [Cost(wall, 1) for wall in (1, 20, 3)]

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from worker.engine.storage import StoredObject
-from worker.engine.storage.s3 import S3Storage
+from worker.engine.storage import Storage, StoredObject
 
 
 @dataclass
 class CountingStorage:
     """`requests` are (method, key); `moved` the bytes that GETs gave."""
 
-    inner: S3Storage
+    inner: Storage
     requests: list[tuple[str, str]] = field(default_factory=list)
     moved: int = 0
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.engine.counting_storage import CountingStorage
 from tests.support.memory_storage import MemoryStorage
 from worker.engine.catalogue import find_backup, incomplete, list_backups
 from worker.engine.config import PlanConfig, StorageConfig
@@ -120,6 +121,24 @@ def test_a_failing_bucket_is_an_error_and_no_short_list() -> None:
     put_backup(storage, 1)
     with pytest.raises(StorageError, match="broken"):
         list_backups(storage, PLAN)
+
+
+def test_the_latest_is_found_by_the_list_and_its_metadata_alone(storage: MemoryStorage) -> None:
+    key, asked = put_backup(storage, 1), CountingStorage(storage)
+    assert find_backup(asked, PLAN, "latest").size == 1
+    assert asked.requests == [("get", metadata_key(key))]  # a list is not counted
+
+
+def test_a_backup_deleted_after_it_was_listed_is_not_found(storage: MemoryStorage) -> None:
+    class Deleting(CountingStorage):
+        def get_bytes(self, key: str, *, limit: int) -> bytes:
+            storage.delete(key)
+            return super().get_bytes(key, limit=limit)
+
+    put_backup(storage, 1)
+    with pytest.raises(ArchiveError) as caught:
+        find_backup(Deleting(storage), PLAN, "latest")
+    assert caught.value.code == "BACKUP_NOT_FOUND"
 
 
 def test_a_backup_is_found_by_key_and_as_the_latest(storage: MemoryStorage) -> None:

@@ -75,7 +75,9 @@ def find_backup(storage: Storage, plan: PlanConfig, key_or_latest: str) -> Backu
 
     `ArchiveError`: KEY_MALFORMED, BACKUP_NOT_FOUND. Archives without metadata are found too.
     """
-    key = check_key(plan, _latest(storage, plan) if key_or_latest == LATEST else key_or_latest)
+    if key_or_latest == LATEST:
+        return _with_metadata(storage, _latest(storage, plan))
+    key = check_key(plan, key_or_latest)
     try:
         info = _info(plan, storage.head(key))
     except NotFound as error:
@@ -107,7 +109,7 @@ def find_at(storage: Storage, plan: PlanConfig, at: datetime) -> BackupInfo:
     if found is None:
         oldest = f"; the oldest is of {backups[-1].created.isoformat()}" if backups else ""
         raise _not_found(f"There is no backup of {at.isoformat()} or before{oldest}")
-    return find_backup(storage, plan, found.key)
+    return _with_metadata(storage, found)
 
 
 def incomplete(storage: Storage, plan: PlanConfig) -> list[StoredObject]:
@@ -147,11 +149,19 @@ def _read_metadata(storage: Storage, info: BackupInfo) -> BackupInfo | None:
         return info
 
 
-def _latest(storage: Storage, plan: PlanConfig) -> str:
+def _latest(storage: Storage, plan: PlanConfig) -> BackupInfo:
     backups = list_backups(storage, plan, with_metadata=False)
     if not backups:
         raise _not_found("There is no backup yet")
-    return backups[0].key
+    return backups[0]
+
+
+def _with_metadata(storage: Storage, listed: BackupInfo) -> BackupInfo:
+    """The list has told what a HEAD would, and that there was metadata a moment ago."""
+    found = _read_metadata(storage, listed)
+    if found is None:
+        raise _not_found(f"The backup {listed.key!r} was deleted just now")
+    return found
 
 
 def _not_found(message: str) -> ArchiveError:
