@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
 
 import pytest
 
@@ -190,6 +192,29 @@ def test_an_upload_given_up_leaves_no_parts(
         upload(storage)
     assert "SlowDown" in caught.value.message
     assert open_uploads(storage_config) == []
+
+
+def test_an_answer_that_comes_after_its_upload_was_given_up_is_not_asked_for_again(
+    proxy: FaultProxy, storage: S3Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    arrived, given_up = Event(), Event()
+
+    def late(request: Request) -> Answer:
+        arrived.set()
+        given_up.wait(30)
+        return BUSY
+
+    proxy.faults = [Fault("PUT", PART, times=99, request=late)]
+    sending = storage.start_upload(KEY)
+    with ThreadPoolExecutor(1) as pool:
+        part = pool.submit(sending.send_part, 1, CONTENT)
+        assert arrived.wait(30)
+        sending.abort()
+        given_up.set()
+        with pytest.raises(StorageError, match="SlowDown"):
+            part.result(30)
+    assert requests(proxy, "PUT", PART) == 1
+    assert "asking again" not in caplog.text
 
 
 @pytest.mark.parametrize("cut", [0, 1, 1024 * 1024, len(CONTENT) - 1])

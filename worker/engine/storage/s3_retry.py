@@ -48,9 +48,11 @@ class Retry:
         self._deadline = time.monotonic() + self._patience.seconds
 
     def pause(self, error: StorageError) -> None:
-        """Wait before the next try, or raise `error` where another one is of no use."""
+        """Wait before the next try, or raise `error` where another one is of no use, or unwanted:
+        an answer may come long after its upload was given up."""
         delay = next(self._delays)
-        if not is_transient(error) or time.monotonic() + delay > self._deadline:
+        late = time.monotonic() + delay > self._deadline
+        if late or self._stopped.is_set() or not is_transient(error):
             raise error
         log.warning("%s; asking again in %.1f s", error.message, delay)
         end = time.monotonic() + delay
