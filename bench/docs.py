@@ -18,10 +18,13 @@ def write(results: Results, docs: Path, server: str) -> None:
     (docs / "img").mkdir(exist_ok=True)
     (docs / "img" / f"benchmarks-{server}.svg").write_text(plot(results))
     page, marks = docs / "benchmarks.md", re.compile(_BETWEEN % server, re.DOTALL)
-    page.write_text(marks.sub(lambda found: found[1] + _text(results) + found[2], page.read_text()))
+    text = _text(results, server)
+    page.write_text(marks.sub(lambda found: found[1] + text + found[2], page.read_text()))
 
 
-def _text(results: Results) -> str:
+def _text(results: Results, server: str) -> str:
+    """The plot comes with the results: the page names none that is not there."""
+    image = f"![Wall times beside restic and the pipe](img/benchmarks-{server}.svg)"
     facts = "".join(f"- {name}: {value}\n" for name, value in results.facts.items())
     lines = "".join(f"- {line}\n" for line in verdicts(results))
-    return f"\n{table(results)}\n{facts}\n{lines}\n"
+    return f"\n{image}\n\n{table(results)}\n{facts}\n{lines}\n"

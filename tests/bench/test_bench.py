@@ -101,6 +101,7 @@ def test_the_page_gets_a_table_and_a_plot(tmp_path):
     page = (tmp_path / "benchmarks.md").read_text()
     assert "| restore | restic <> | 2.00" in page
     assert "- memory: 1 GiB" in page
+    assert page.count("](img/benchmarks-lean.svg)") == 1
     assert "old" not in page
     assert page.endswith("<!-- results: seaweed -->\nkept\n<!-- end of results -->\nafter\n")
     assert ElementTree.parse(tmp_path / "img" / "benchmarks-lean.svg").getroot().tag.endswith("svg")
