@@ -46,6 +46,7 @@ function numbers(preview, error) {
   const { totals, complete } = preview;
   const told = Object.entries(texts.numbers).filter(([name]) => totals[name]?.entries > 0);
   return html`<div class="numbers-told">
+    <p>${texts.wouldBe}</p>
     <dl class="numbers">
       ${told.map(([name, text]) => fact(text, count(totals[name].entries)))}
     </dl>

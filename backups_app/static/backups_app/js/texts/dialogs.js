@@ -17,6 +17,7 @@ export const restore = {
   backupOf: (time) => _("Backup of {time}", { time }),
   counting: _("Looking at what would change…"),
   notCounted: _("What would change could not be worked out"),
+  wouldBe: _("Files and folders, if you restore now:"),
   numbers: {
     added: _("Come back"),
     replaced: _("Are replaced"),
