@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench import docs, generate
+from bench.days import DAY, days
 from bench.facts import facts
+from bench.link import link
 from bench.peers import Tool
 from bench.peers.pipe import Pipe
 from bench.peers.restic import Restic
@@ -31,7 +33,8 @@ _ABOUT = {
     "seaweed": "SeaweedFS, on the same cores",
     "lean": "bench.lean, which only keeps bytes, as if it ran on a machine of its own",
 }
-_SCENARIOS = ("backup", "stopped", "restore", "fetch", "small")
+_SCENARIOS = ("backup", "stopped", "restore", "fetch", "unchanged", "days", "small")
+_SMALL_AGAIN = ", many small files"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -72,9 +75,28 @@ def _run(bench: Bench, given: argparse.Namespace, tools: list[Tool]) -> None:
             bench.restore(tools, data)
         if "fetch" in given.only:
             bench.fetch(tools, data)
+        if "unchanged" in given.only:
+            bench.unchanged(_knowing(tools), data)
+        if "days" in given.only:
+            _days(bench, given, _knowing(tools), data)
     if "small" in given.only:
         data = _data(given, f"small-{given.files}", generate.small_files, given.files)
         bench.small_files(tools, data)
+        bench.unchanged(
+            [tool for tool in tools if tool.name != Pipe.name], data, after=_SMALL_AGAIN
+        )
+
+
+def _knowing(tools: list[Tool]) -> list[Tool]:
+    """All but the pipe, which has no last backup: it would send all again."""
+    return [tool for tool in tools if tool.name != Pipe.name]
+
+
+def _days(bench: Bench, given: argparse.Namespace, tools: list[Tool], data: Path) -> None:
+    for mbit in given.links:
+        with link(mbit) as line:
+            name = f"{DAY}, {mbit} Mbit/s" if mbit else DAY
+            days(bench, tools, data, line, name, count=given.days)
 
 
 def _data(
@@ -113,6 +135,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description="Tarkeep beside other tools.")
     parser.add_argument("--size", type=parse_size, default=512 * MIB, help="of the data folder")
     parser.add_argument("--files", type=int, default=50_000, help="in the many-small-files tree")
+    parser.add_argument("--days", type=int, default=3, help="of changes")
+    parser.add_argument(
+        "--links", type=int, nargs="*", default=[0], help="Mbit/s for the days; 0: no limit"
+    )
     parser.add_argument("--repeat", type=int, default=3, help="timed runs for each tool")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=_SCENARIOS, default=_SCENARIOS)

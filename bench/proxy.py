@@ -37,11 +37,11 @@ class Traffic:
 class CountingProxy:
     """Relays connections to `endpoint`; `self.endpoint` is where tools are to go."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, host: str = "127.0.0.1") -> None:
         url = urlsplit(endpoint)
         self._target = (url.hostname or "", url.port or 80)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._listener = socket.create_server((host, 0), backlog=128)
+        self.endpoint = f"http://{host}:{self._listener.getsockname()[1]}"
         self.traffic = Traffic()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -82,8 +82,9 @@ def _chunks(source: socket.socket, target: socket.socket) -> Iterator[memoryview
 
 
 @contextmanager
-def counting(endpoint: str) -> Iterator[CountingProxy]:
-    proxy = CountingProxy(endpoint)
+def counting(endpoint: str, *, host: str = "127.0.0.1") -> Iterator[CountingProxy]:
+    """`host`: the address of this machine that it listens on."""
+    proxy = CountingProxy(endpoint, host)
     try:
         yield proxy
     finally:

@@ -26,6 +26,7 @@ from bench.sizes import KIB
 
 FIRST, RESTORE, FETCH, SMALL = "first backup", "restore", "one file", "many small files"
 STOPPED, NEXT_DAY = "instances stopped", "instances stopped, a day later"
+UNCHANGED = "nothing changed"
 _WANTED_FILE = 100 * KIB
 _SETTLE = 6  # seconds; ext4 goes slowly through inodes deleted in the last five (its RECENTCY_MIN)
 _SETTLED = 11  # seconds; a file changed within ten before a backup may have changed since unseen
@@ -67,6 +68,18 @@ class Bench:
 
     def small_files(self, tools: list[Tool], data: Path) -> None:
         self.first_backup(tools, data, SMALL)
+
+    def unchanged(self, tools: list[Tool], data: Path, *, after: str = "") -> None:
+        """Another backup of the same. One goes before: once in a bucket's life 5 MiB are spent on
+        finding out what its server can do. `after`: more of the scenario's name."""
+        for tool in tools:
+            if not tool.missing():
+                self._run(tool.backup(self._kept[tool.name], data))
+
+        def task(tool: Tool, place: Place) -> Command:
+            return tool.backup(place, data)
+
+        self._scenario(UNCHANGED + after, tools, task, lambda *_: None, kept=True)
 
     def restore(self, tools: list[Tool], data: Path) -> None:
         def compare(_row: Row, place: Place) -> None:
@@ -141,7 +154,7 @@ class Bench:
     def _watched(
         self, tool: Tool, row: Row, task: Task, after: After, *, before: Before, kept: bool
     ) -> None:
-        place = self._kept[tool.name] if kept else self._new_place(tool)
+        place = self._kept[tool.name] if kept else self.new_place(tool)
         before(tool, place)
         with counting(self.server.endpoint) as proxy:
             seen = replace(place, bucket=replace(place.bucket, endpoint=proxy.endpoint))
@@ -170,12 +183,13 @@ class Bench:
         if kept:
             yield self._kept[tool.name]
             return
-        place = self._new_place(tool)
+        place = self.new_place(tool)
         yield place
         self.server.drop(place.bucket)
         shutil.rmtree(place.work)
 
-    def _new_place(self, tool: Tool) -> Place:
+    def new_place(self, tool: Tool) -> Place:
+        """A fresh bucket and folder for a tool, ready for its first backup."""
         work = self.work / f"place-{next(self._numbers)}"
         work.mkdir()
         place = Place(self.server.new_bucket(), work)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.days import DAY
 from bench.results import Results
-from bench.scenarios import FETCH, FIRST, NEXT_DAY, RESTORE, SMALL, STOPPED
+from bench.scenarios import FETCH, FIRST, NEXT_DAY, RESTORE, SMALL, STOPPED, UNCHANGED
 from bench.sizes import MIB
 
 OURS, FAST = "Tarkeep, level 6", "Tarkeep, level 1"
@@ -26,6 +27,8 @@ WALL = (
     WallTarget(FIRST, FAST, RESTIC, 0.5),
     WallTarget(RESTORE, OURS, RESTIC, 0.5),
     WallTarget(SMALL, OURS, RESTIC, 0.7),
+    WallTarget(f"{UNCHANGED}, {SMALL}", OURS, RESTIC, 0.5),
+    WallTarget(f"{DAY}, 200 Mbit/s", OURS, RESTIC, 1.2),
 )
 PEAK = 200 * MIB
 FETCHED = 16 * MIB
@@ -33,6 +36,8 @@ REQUESTS = 3  # for one file, beside those for the index and for the manifest th
 _OF_INDEX = 2
 DOWN = 0.5  # of a first backup's wall time
 DOWN_NEXT_DAY = 2.0  # seconds
+UNCHANGED_SENT = 1 * MIB
+DAY_SENT = 1.25  # of restic's
 
 
 def verdicts(results: Results) -> list[str]:
@@ -47,11 +52,27 @@ def verdicts(results: Results) -> list[str]:
         lines.append(_line(f"{STOPPED}, {OURS}: downtime by wall time", row.downtime, DOWN, ""))
     if (row := results.find(NEXT_DAY, OURS)) and row.costs:
         lines.append(_line(f"{NEXT_DAY}, {OURS}: downtime", row.seconds_down, DOWN_NEXT_DAY, "s"))
+    lines += _next(results)
     if row := results.find(FETCH, OURS):
         moved = (row.sent + row.received) / MIB
         lines.append(_line(f"{FETCH}: moved, index included", moved, FETCHED / MIB, "MiB"))
         beside = row.requests - _OF_INDEX
         lines.append(_line(f"{FETCH}: requests beside the index", beside, REQUESTS, ""))
+    return lines
+
+
+def _next(results: Results) -> list[str]:
+    """What comes after a first backup."""
+    lines = []
+    if row := results.find(UNCHANGED, OURS):
+        lines.append(
+            _line(f"{UNCHANGED}, {OURS}: sent", row.sent / MIB, UNCHANGED_SENT / MIB, "MiB")
+        )
+    ours, peer = results.find(DAY, OURS), results.find(DAY, RESTIC)
+    if ours and peer:
+        lines.append(
+            _line(f"{DAY}, {OURS}: sent by {RESTIC}'s", ours.sent / peer.sent, DAY_SENT, "")
+        )
     return lines
 
 

@@ -14,7 +14,8 @@ _OWN = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 def error(status: HTTPStatus, code: str) -> Answer:
-    return _xml("Error", _tag("Code", code) + _tag("Message", code), status)
+    # Without the name space that all other answers have: so S3 does, and its clients expect.
+    return _written("Error", "", _tag("Code", code) + _tag("Message", code), status)
 
 
 def location() -> Answer:
@@ -75,8 +76,12 @@ def parts(upload: Upload) -> Answer:
     return _xml("ListPartsResult", tags)
 
 
-def _xml(name: str, tags: str, status: HTTPStatus = HTTPStatus.OK) -> Answer:
-    text = f'<?xml version="1.0" encoding="UTF-8"?><{name} xmlns="{_OWN}">{tags}</{name}>'
+def _xml(name: str, tags: str) -> Answer:
+    return _written(name, f' xmlns="{_OWN}"', tags, HTTPStatus.OK)
+
+
+def _written(name: str, space: str, tags: str, status: HTTPStatus) -> Answer:
+    text = f'<?xml version="1.0" encoding="UTF-8"?><{name}{space}>{tags}</{name}>'
     return Answer(status, text.encode(), (("Content-Type", "application/xml"),))
 
 

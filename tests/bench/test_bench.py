@@ -18,6 +18,10 @@ from bench.results import Results, Row
 pytestmark = [pytest.mark.xdist_group("bench"), pytest.mark.timeout(1200)]
 SCENARIOS = ("first backup", "restore", "one file", "many small files")
 STOPPED = ("instances stopped", "instances stopped, a day later")
+NEXT = (
+    "nothing changed", "nothing changed, many small files", "a day of changes",
+    "a day of changes, 200 Mbit/s",
+)  # fmt: skip
 TOOLS = ("Tarkeep, level 6", "restic", "tar, pigz -6, openssl, aws")
 
 
@@ -29,10 +33,17 @@ def run(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         lines = []
         patch.setattr("builtins.print", lambda *given, **_: lines.extend(map(str, given)))
-        main([*size, "--work", str(folder), "--results", str(folder / "results")])
+        links = ["--days", "1", "--links", "0", "200"]
+        main([*size, *links, "--work", str(folder), "--results", str(folder / "results")])
     found = json.loads((folder / "results" / "latest.json").read_text())
     measured = [row for row in found["rows"] if not row["skipped"]]
     return SimpleNamespace(shown="\n".join(lines), facts=found["facts"], rows=measured)
+
+
+@pytest.mark.parametrize("scenario", NEXT)
+@pytest.mark.parametrize("tool", TOOLS[:2])
+def test_what_comes_after_a_first_backup_is_measured_beside_restic(run, scenario, tool):
+    assert re.search(rf"^\| {scenario} +\| {re.escape(tool)} +\|", run.shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -43,7 +54,7 @@ def test_the_table_has_a_line_for_each_task_and_tool(run, scenario, tool):
 
 def test_our_own_rows_are_never_left_out(run):
     ours = {(row["scenario"], row["tool"]) for row in run.rows if "Tarkeep" in row["tool"]}
-    assert ours == {(scenario, TOOLS[0]) for scenario in (*SCENARIOS, *STOPPED)} | {
+    assert ours == {(scenario, TOOLS[0]) for scenario in (*SCENARIOS, *NEXT, *STOPPED)} | {
         ("first backup", "Tarkeep, level 1")
     }
 

@@ -14,6 +14,7 @@ from worker.engine.capture.pack import Packer
 from worker.engine.capture.parts import PartWriter
 from worker.engine.capture.pipeline import Pipeline
 from worker.engine.capture.scan import Scan, open_root
+from worker.engine.capture.sizes import Sizes
 from worker.engine.progress import Progress, SourceWarning
 from worker.engine.storage import StoredObject
 
@@ -86,7 +87,7 @@ def pack_folder(
                     temp_dir=work,
                     index=index,
                     progress=progress,
-                    segment_size=segment_size,
+                    sizes=Sizes(segment_size, segment_size, segment_size),
                 )
                 packer.run(pipeline.submit)
                 packer.finish_checks()

@@ -32,6 +32,7 @@ from tests.engine.trees import describe
 from tests.support.memory_storage import MemoryStorage
 from tests.support.places import leftovers
 from worker.engine.backup import run_backup
+from worker.engine.capture.sizes import Sizes
 from worker.engine.catalogue import list_backups
 from worker.engine.config import PlanConfig, ReuseConfig
 from worker.engine.errors import ArchiveError, EngineError
@@ -74,7 +75,7 @@ class Machine(RuleBasedStateMachine):
         self.base = Path(tempfile.mkdtemp(prefix="tarkeep-machine-"))
         self.live = self.base / "place" / "data"
         self.live.mkdir(parents=True)
-        self.storage = MortalStorage()
+        self.storage = MortalStorage(least_part=200)
         self.plan = PlanConfig(
             data_dir=self.live,
             temp_dir=self.base / "temp",
@@ -146,7 +147,7 @@ class Machine(RuleBasedStateMachine):
         """One byte of an archive turns; whoever reads it finds it."""
         key = data.draw(st.sampled_from(sorted(self.saved)))
         content, found = self.storage.objects[key]
-        at = data.draw(st.integers(0, len(content) - 1))
+        at = data.draw(st.integers(0, 2**31)) % len(content)
         turned = bytearray(content)
         turned[at] ^= 1 << data.draw(st.integers(0, 7))
         self.storage.objects[key] = (bytes(turned), found)
@@ -189,6 +190,7 @@ class Machine(RuleBasedStateMachine):
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of 4 KiB, so that runs die between them."""
     monkeypatch.setattr("worker.engine.capture.run.part_size", lambda *_, **__: 4096)
+    monkeypatch.setattr("worker.engine.capture.run.sizes", lambda *_: Sizes(1024, 1024, 1024))
 
 
 @pytest.mark.row(88)

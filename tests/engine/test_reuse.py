@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.engine.trees import describe
 from tests.support.memory_storage import MemoryStorage, MemoryUpload
 from worker.engine.archive.index_reader import open_index
 from worker.engine.backup import BackupResult, run_backup
+from worker.engine.capture.sizes import Sizes
 from worker.engine.catalogue import find_backup
 from worker.engine.config import PlanConfig, ReuseConfig
 from worker.engine.errors import ArchiveError, StorageError
@@ -56,6 +58,14 @@ def make_plan(folder: Path, *, key: str | None = None, segment_size: int = 2048)
         segment_size=segment_size,
         reuse=AT_ONCE,
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_segments() -> Iterator[None]:
+    """Of 2 KiB each, so that small trees have many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.engine.capture.run.sizes", lambda *_: Sizes(2048, 2048, 2048))
+        yield
 
 
 @pytest.fixture(params=[None, PASSPHRASE], ids=["plain", "encrypted"])
@@ -358,24 +368,29 @@ def edit(root: Path, what: str, one: str, other: str, size: int) -> None:
         path.symlink_to(other)
 
 
+# Bytes that a part must have: less than a segment, some segments, most of what there is.
+leasts = st.sampled_from([200, 3000, 9000])
+
+
 @settings(max_examples=40, deadline=None)
-@given(history=st.lists(edits, min_size=2, max_size=10))
+@given(history=st.lists(edits, min_size=2, max_size=10), least=leasts, joins=st.booleans())
 def test_each_backup_of_any_history_holds_its_own_time_and_needs_no_other(
-    history: list[list[Edit]],
+    history: list[list[Edit]], least: int, *, joins: bool
 ) -> None:
-    live_through(history, encrypted=False)
+    live_through(history, ReuseConfig(1000, 3, joins, least, settled=-(10**18)), encrypted=False)
 
 
 @settings(max_examples=4, deadline=None)  # each derives keys by the dozen
-@given(history=st.lists(edits, min_size=2, max_size=4))
-def test_so_does_each_encrypted_backup(history: list[list[Edit]]) -> None:
-    live_through(history, encrypted=True)
+@given(history=st.lists(edits, min_size=2, max_size=4), least=leasts)
+def test_so_does_each_encrypted_backup(history: list[list[Edit]], least: int) -> None:
+    live_through(history, ReuseConfig(1000, 3, True, least, settled=-(10**18)), encrypted=True)
 
 
-def live_through(history: list[list[Edit]], *, encrypted: bool) -> None:
+def live_through(history: list[list[Edit]], reuse: ReuseConfig, *, encrypted: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         plan = make_plan(Path(folder), key=PASSPHRASE if encrypted else None)
-        storage, taken = MemoryStorage(), []
+        plan = dataclasses.replace(plan, reuse=reuse)
+        storage, taken = MemoryStorage(least_part=reuse.least_copy), []
         for number in range(12):
             write(plan.data_dir / f"s/{number}", os.urandom(200 + 150 * number))
         for day, edits in enumerate(history):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.engine.reuse.layout import MAX_RUNS, Run, choose, cut, find_runs
+from worker.engine.capture.parts import largest_copy
+from worker.engine.capture.pieces import Copy
+from worker.engine.reuse.layout import MAX_RUNS, Run, choose, find_runs
 
 MIB = 1024 * 1024
 
@@ -24,6 +26,7 @@ def kept_segments(draw: st.DrawFn) -> list[tuple[int, int, int]]:
     return found
 
 
+@settings(deadline=None)
 @given(kept_segments())
 def test_each_kept_segment_lies_in_exactly_one_run(segments: list[tuple[int, int, int]]) -> None:
     runs = list(find_runs(segments))
@@ -33,18 +36,29 @@ def test_each_kept_segment_lies_in_exactly_one_run(segments: list[tuple[int, int
     assert all(one.end < other.start for one, other in pairwise(runs))
 
 
-@given(kept_segments(), st.integers(1, 200), st.integers(1, 100))
-def test_parts_cover_the_chosen_runs_in_order_and_none_is_too_small(
-    segments: list[tuple[int, int, int]], least: int, more: int
+@settings(deadline=None)
+@given(kept_segments(), st.integers(1, 200), st.integers(0, 50) | st.none())
+def test_short_runs_follow_the_long_ones_and_each_kind_keeps_its_order(
+    segments: list[tuple[int, int, int]], least: int, worth: int | None
 ) -> None:
-    runs = choose(find_runs(segments), least)
-    assert all(run.size >= least for run in runs)
-    largest = 2 * least + more
-    parts = cut(runs, largest=largest)
-    # Halves of what is longer than two parts' least are still long enough.
-    assert all(least <= end - start <= largest for start, end in parts)
-    covered = [byte for start, end in parts for byte in range(start, end)]
-    assert covered == [byte for run in runs for byte in range(run.start, run.end)]
+    runs = list(find_runs(segments))
+    chosen = choose(runs, least, worth=worth)
+    long = [run for run in runs if run.size >= least]
+    short = [run for run in runs if worth is not None and worth <= run.size < least]
+    assert chosen == long + (short if long else [])
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 100_000), st.integers(1, 5000))
+def test_shares_of_a_copy_cover_it_and_none_is_less_than_half_of_the_limit(
+    start: int, size: int, largest: int
+) -> None:
+    copy = Copy("key", "etag", start, start + size)
+    shares = copy.shares(largest)
+    assert [shares[0].start, shares[-1].end] == [copy.start, copy.end]
+    assert all(one.goes_on(other) for one, other in pairwise(shares))
+    assert all(share.size <= largest for share in shares)
+    assert len(shares) == 1 or all(share.size >= largest // 2 for share in shares)
 
 
 def test_a_gap_in_the_bytes_parts_what_the_numbers_join() -> None:
@@ -61,6 +75,7 @@ def test_of_too_many_runs_the_largest_are_chosen_and_their_order_stays() -> None
 
 
 def test_a_terabyte_is_copied_in_no_more_parts_than_leave_room_for_new_ones() -> None:
-    parts = cut([Run(0, 9, 0, 1024 * 1024 * MIB)])
-    assert len(parts) <= 4000
-    assert cut([Run(0, 9, 0, 256 * MIB + 1)]) == [(0, 128 * MIB), (128 * MIB, 256 * MIB + 1)]
+    terabyte = 1024 * 1024 * MIB
+    limit = largest_copy(terabyte, max_parts=10_000)
+    assert len(Copy("key", "etag", 0, terabyte).shares(limit)) <= 2000
+    assert largest_copy(MIB, max_parts=10_000) == 256 * MIB

@@ -24,7 +24,7 @@ from backups_app.models import Job, Kind
 from tests.engine import test_restore_places, test_swap, test_swap_parts
 from tests.engine.instances.dying_run import read_effects
 from tests.engine.test_undo import LATER, SAVED, fill
-from tests.faults import test_resume
+from tests.faults import test_joined, test_resume
 from tests.faults.dying_job import FIRST, SECOND
 from tests.support.places import content, leftovers, place
 from tests.support.s3client import s3_client
@@ -262,6 +262,7 @@ def test_no_point_is_in_the_code_that_no_test_kills_at() -> None:
         *[point for _, point in test_swap_parts.POINTS],
         *test_swap_parts.BACK,
         test_resume.POINT,
+        test_joined.POINT,
         *CARRY,
     ]
     killed = {point.partition(":")[0] for point in (*[kill[2] for kill in KILLS], *elsewhere)}

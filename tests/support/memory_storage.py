@@ -30,12 +30,14 @@ CHUNK = 1024 * 1024
 class MemoryStorage(Storage):
     """`objects` holds what is published, `uploads_open` what is begun and neither done nor aborted.
 
-    `deleted` is the order in which keys were deleted.
+    `deleted` is the order in which keys were deleted. `least_part`: bytes that every part of an
+    upload but the last must have, as S3 has it.
     """
 
     max_parts = MOST_PARTS
 
-    def __init__(self) -> None:
+    def __init__(self, *, least_part: int = 0) -> None:
+        self.least_part = least_part
         self.objects: dict[str, tuple[bytes, StoredObject]] = {}
         self.uploads_open: dict[str, MemoryUpload] = {}
         self.deleted: list[str] = []
@@ -158,6 +160,9 @@ class MemoryUpload:
     def complete(self) -> StoredObject:
         if not self.parts or sorted(self.parts) != list(range(1, len(self.parts) + 1)):
             raise ValueError("parts are missing")
+        sizes = [len(self.parts[number]) for number in sorted(self.parts)]
+        if any(size < self.storage.least_part for size in sizes[:-1]):
+            raise StorageError("A part is too small, and is not the last one")
         if self.storage.uploads_open.pop(self.upload_id, None) is None:
             raise UploadGone(f"The upload of {self.key!r} was aborted")
         content = b"".join(self.parts[n] for n in sorted(self.parts))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from worker.engine import hooks
 from worker.engine.capture.run import BackupRun
@@ -19,9 +20,11 @@ from worker.engine.crashpoints import crashpoint
 from worker.engine.metadata import Metadata
 from worker.engine.progress import Progress
 from worker.engine.retention import Held
-from worker.engine.reuse.base import NotReused
+from worker.engine.reuse.refused import NotReused
 from worker.engine.storage import Storage
 from worker.engine.swap.swap import demand_settled
+
+Mode = Literal["", "full", "deep"]
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,11 @@ def run_backup(
     fence: int = 0,
     held: Held | None = None,
     unfinished: Sequence[tuple[str, str]] = (),
+    mode: Mode = "",
 ) -> BackupResult:
     """Make one backup of the plan's data folder and prune old ones, but none that is `held`.
+
+    `mode`: "full" packs all anew, "deep" reads and compares all; else the settings say.
 
     A run before it that broke off is gone on with, if its journal is here; `unfinished` uploads
     (key, id) of it are then aborted.
@@ -74,6 +80,8 @@ def run_backup(
         fence,
         held=held or Held(),
         unfinished=unfinished,
+        no_reuse="FULL_ASKED" if mode == "full" else "",
+        deep=mode == "deep",
     )
     progress.phase("preparing")
     with hooks.around(plan.hooks, run.progress, job_id=job_id):

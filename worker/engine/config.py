@@ -68,14 +68,23 @@ class RestoreConfig:
 class ReuseConfig:
     """What a backup may take over from the last one.
 
-    `full_every`: how many backups in a row build on each other; 1 for none. `least_copy`:
-    bytes; fewer are packed again. `settled`: nanoseconds that a file must have been left alone
-    before it was read, so that its times tell any later change.
+    `full_every`: how many backups in a row build on each other; 1 for none. `deep_every`: in
+    every so many of them all files are read and compared; 0 for none. `joins`: short stretches
+    are copied by way of temporary objects. `least_copy`: bytes that a part must have at least.
+    `settled`: nanoseconds that a file must have been left alone before it was read, so that its
+    times tell any later change.
     """
 
     full_every: int = 30
+    deep_every: int = 7
+    joins: bool = True
     least_copy: int = 5 * 1024 * 1024
     settled: int = 10_000_000_000
+
+    @property
+    def worth(self) -> int:
+        """Bytes; a shorter stretch is packed again."""
+        return self.least_copy // 10
 
 
 @dataclass(frozen=True)

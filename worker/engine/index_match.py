@@ -12,6 +12,7 @@ import stat
 from array import array
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import starmap
 
 from worker.engine.archive.index import DIRECTORY, FILE, SYMLINK, SegmentRow
 from worker.engine.archive.index_reader import Entry, IndexReader
@@ -104,7 +105,7 @@ class IndexMatch:
 
 
 def _segments(index: IndexReader) -> Iterator[SegmentRow]:
-    return map(SegmentRow._make, index.query("SELECT * FROM segments ORDER BY id"))
+    return starmap(SegmentRow, index.query("SELECT * FROM segments ORDER BY id"))
 
 
 def _unlike(entry: Entry, member: Member) -> str:

@@ -4,7 +4,7 @@
   must bear the mark of an upload of ours too: one that somebody put there by hand stays, and
   what somebody pinned stays too.
 - Uploads of ours begun, and without a new part, more than a day ago.
-- The doctor's test objects, older than a day.
+- The doctor's test objects, and pieces put together for an archive, older than a day.
 
 Runs known to be at work are passed over whatever their age. Absent is success, so two janitors
 do no harm to each other.
@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 
 from worker.engine.config import PlanConfig
 from worker.engine.naming import (
@@ -26,6 +27,7 @@ from worker.engine.naming import (
     metadata_key,
     pin_key,
     probe_prefix,
+    temporary_of,
 )
 from worker.engine.storage import NotFound, OpenUpload, Storage, StoredObject
 
@@ -62,7 +64,8 @@ def tidy(
         done.aborted.append(upload.key)
         if not dry_run:
             storage.abort_upload(upload.key, upload.upload_id)
-    for found, ours in (*_leftovers(storage, plan, now, living_jobs), *_probes(storage, plan, now)):
+    left = _leftovers(storage, plan, now, living_jobs), _passing(storage, plan, now, living_jobs)
+    for found, ours in chain(*left, _probes(storage, plan, now)):
         (done.deleted if ours else done.left).append(found.key)
         if ours and not dry_run:
             log.info("Clearing away %s: a run has left it", found.key)
@@ -75,7 +78,8 @@ def _stale_uploads(
 ) -> Iterator[OpenUpload]:
     for prefix in (f"{plan.prefix}{plan.name}-", probe_prefix(plan)):
         for upload in storage.uploads(prefix):
-            ours = archive_of(plan, upload.key) or is_probe(plan, upload.key)
+            archive = archive_of(plan, upload.key) or temporary_of(plan, upload.key)
+            ours = archive or is_probe(plan, upload.key)
             old = now - upload.begun > TTL and upload.upload_id not in living
             if ours and old and now - _last_part(storage, upload) > TTL:
                 yield upload
@@ -105,6 +109,15 @@ def _leftovers(
             else:
                 ours = _left_by_us(storage, key, living_jobs)
             yield item, ours
+
+
+def _passing(
+    storage: Storage, plan: PlanConfig, now: datetime, living_jobs: Collection[str]
+) -> Iterator[tuple[StoredObject, bool]]:
+    """Temporary objects of archives, of which a run drops each within moments."""
+    for found in storage.list(f"{plan.prefix}{plan.name}-"):
+        if temporary_of(plan, found.key) and now - found.modified > TTL:
+            yield found, _left_by_us(storage, found.key, living_jobs)
 
 
 def _families(storage: Storage, plan: PlanConfig) -> dict[str, dict[str, StoredObject]]:

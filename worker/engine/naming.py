@@ -5,7 +5,8 @@
             ├── …tar.gz.index              what is where in the archive
             ├── …tar.gz.pin                retention keeps this one
             ├── …tar.gz.confirmed          so little data is right
-            └── …tar.gz.damaged            a reading of it found damage
+            ├── …tar.gz.damaged            a reading of it found damage
+            └── …tar.gz.joined-00001       passing: pieces being put together while it is made
 
 Times are UTC to the millisecond. Whoever asks for a key from outside goes through
 `check_key`: nothing is mended or normalised, a key either is one of ours or it is refused.
@@ -30,6 +31,7 @@ SUFFIXES = (METADATA_SUFFIX, INDEX_SUFFIX, PIN_SUFFIX, CONFIRMED_SUFFIX, DAMAGED
 _STAMP = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{3})Z"
 )
+_TEMPORARY = re.compile(r"\.joined-[0-9]{5}")
 _PROBE = re.compile(r"[0-9a-f]{16}-[a-z]{1,20}")
 
 
@@ -74,6 +76,18 @@ def confirmed_key(archive_key: str) -> str:
 
 def damaged_key(archive_key: str) -> str:
     return archive_key + DAMAGED_SUFFIX
+
+
+def temporary_key(archive_key: str, number: int) -> str:
+    """An object that is there for moments while the archive is put together."""
+    return f"{archive_key}.joined-{number:05}"
+
+
+def temporary_of(plan: PlanConfig, key: str) -> str | None:
+    """The archive that the temporary object `key` was made for; None unless it is exactly ours."""
+    archive = key[: -len(".joined-00000")]
+    ours = _TEMPORARY.fullmatch(key[len(archive) :]) and parse_key(plan, archive)
+    return archive if ours else None
 
 
 def mark_keys(archive_key: str) -> tuple[str, str, str]:

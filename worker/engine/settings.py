@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from worker.engine import values
-from worker.engine.config import HOME, PlanConfig, ReuseConfig, StorageConfig
+from worker.engine.config import HOME, PlanConfig, StorageConfig
 from worker.engine.environment import Environment, Problem, Variable
 from worker.engine.errors import ConfigError
 from worker.engine.instances.reading import read_hooks, read_instances
@@ -27,6 +27,7 @@ from worker.engine.restore_variables import (
     read_drill,
     read_restore,
 )
+from worker.engine.reuse.variables import REUSE_VARIABLES, SEGMENT_SIZE, read_reuse
 from worker.engine.schedule_variables import (
     CATCHUP_HOURS,
     DRILL_SCHEDULE,
@@ -113,12 +114,6 @@ NAME: Final = Variable(
 PREFIX: Final = Variable(
     "BACKUP_PREFIX", values.prefix, "backups/", "the folder in the bucket; / is its top"
 )
-FULL_EVERY: Final = Variable(
-    "BACKUP_FULL_EVERY",
-    values.whole_number(1, 1_000),
-    "30",
-    "how many backups build on each other before all is packed anew; 1 is always",
-)
 EXCLUDE: Final = Variable(
     "BACKUP_EXCLUDE", values.patterns, "", "what to leave out: gitignore patterns, commas between"
 )
@@ -172,7 +167,8 @@ VARIABLES: Final[tuple[Variable[Any], ...]] = (
     STOP_INSTANCES,
     *STORAGE_VARIABLES,
     COMPRESSION, ENCRYPTION_KEY, PREVIOUS_KEYS,
-    API_TOKEN, PORT, DATA_DIR, READ_DIR, NAME, PREFIX, FULL_EVERY, EXCLUDE, CROSS, ON_TROUBLE,
+    API_TOKEN, PORT, DATA_DIR, READ_DIR, NAME, PREFIX, EXCLUDE, CROSS, ON_TROUBLE,
+    *REUSE_VARIABLES,
     TEMP_DIR, LOGS_PATH, REDIS_URL, DATABASE_URL, DJANGO_SECRET, EMBEDDED_S3,
     *RESTORE_VARIABLES, *INSTANCE_VARIABLES,
     METRICS_TOKEN, LOG_FORMAT, STALL, *NOTIFY_VARIABLES, HOST, MAX_RUNNING,
@@ -293,7 +289,8 @@ def _plan(env: Environment) -> PlanConfig:
         exclude=env.get(EXCLUDE),
         cross_file_systems=env.get(CROSS),
         strict=env.get(ON_TROUBLE) == "fail",
-        reuse=ReuseConfig(full_every=env.get(FULL_EVERY)),
+        reuse=read_reuse(env),
+        segment_size=env.get(SEGMENT_SIZE) * 1024 * 1024,
         instances=instances,
         hooks=read_hooks(env),
         drill=read_drill(env),

@@ -28,6 +28,7 @@ CREATE TABLE info (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE segments (
     id INTEGER PRIMARY KEY, offset INTEGER NOT NULL, length INTEGER NOT NULL,
     raw_length INTEGER NOT NULL, sha256 BLOB NOT NULL);
+CREATE TABLE contents (segment INTEGER PRIMARY KEY, sha256 BLOB NOT NULL);
 CREATE TABLE files (
     id INTEGER PRIMARY KEY, parent INTEGER NOT NULL, name BLOB NOT NULL, kind TEXT NOT NULL,
     mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, size INTEGER NOT NULL,
@@ -36,15 +37,33 @@ CREATE TABLE files (
 """
 
 
-# Of this run alone: files that lie in segments taken over, files with several names, the name
-# that each of those was packed under, and names that are to be links to it.
+# Of this run alone: files that lie in segments taken over, files packed again in their old
+# segments, files with several names, the name that each of those was packed under, and names that
+# are to be links to it. Then what of the last archive may be the same as what is read now: segments
+# that are packed again as they were, which files lie in them, and segments of large files.
 _PASSING = """
 CREATE TEMP TABLE kept (id INTEGER PRIMARY KEY);
+CREATE TEMP TABLE remade (id INTEGER PRIMARY KEY);
 CREATE TEMP TABLE linked (id INTEGER PRIMARY KEY);
 CREATE TEMP TABLE packed (dev INTEGER, ino INTEGER, id INTEGER NOT NULL, PRIMARY KEY (dev, ino))
 WITHOUT ROWID;
 CREATE TEMP TABLE links (id INTEGER PRIMARY KEY, first INTEGER NOT NULL);
+CREATE TEMP TABLE again (segment INTEGER, start INTEGER, id INTEGER, PRIMARY KEY (segment, start))
+WITHOUT ROWID;
+CREATE TEMP TABLE likes (file INTEGER, segment INTEGER, offset INTEGER, length INTEGER,
+raw_length INTEGER, sha256 BLOB, content BLOB, PRIMARY KEY (file, segment)) WITHOUT ROWID;
+CREATE TEMP TABLE wholes (segment INTEGER PRIMARY KEY, offset INTEGER, length INTEGER,
+raw_length INTEGER, sha256 BLOB, content BLOB);
 """
+_AGAIN = """
+SELECT segment FROM again WHERE segment > ? GROUP BY segment
+HAVING max(id IN (SELECT id FROM kept)) = 0 ORDER BY segment LIMIT ?"""
+_TOGETHER = """
+SELECT f.id, f.parent, f.name, f.kind, f.mode, f.uid, f.gid, f.size, f.mtime_ns, f.ctime_ns,
+f.inode FROM again a JOIN files f ON f.id = a.id WHERE a.segment = ? ORDER BY a.start"""
+_LIKES = """
+SELECT segment, offset, length, raw_length, sha256, content FROM likes
+WHERE file = ? ORDER BY segment"""
 _LINKS = """
 SELECT f.id, f.parent, f.name, f.kind, f.mode, f.uid, f.gid, f.size, f.mtime_ns, f.ctime_ns,
 f.inode, o.parent, o.name
@@ -57,7 +76,7 @@ WHERE id > ? AND kind = 'd' ORDER BY id LIMIT ?"""
 _TOLD = """
 SELECT id, parent, name, segment, kind, mode, uid, gid, size, mtime_ns, ctime_ns, inode, start, note
 FROM files WHERE id IN (%s) AND segment IS NOT NULL"""
-_OTHERS = _DIRECTORIES.replace("kind = 'd'", "kind <> 'd' AND id NOT IN (SELECT id FROM kept)")
+_OTHERS = _DIRECTORIES.replace("kind = 'd'", "kind <> 'd' AND id NOT IN kept AND id NOT IN remade")
 
 
 class FileRow(NamedTuple):
@@ -76,14 +95,32 @@ class FileRow(NamedTuple):
     inode: int
 
 
+class Like(NamedTuple):
+    """A segment of the last archive: what is read now may be what stands in it.
+
+    At [offset, offset + length) there; `content` is the SHA-256 of its `raw_length` tar bytes.
+    """
+
+    number: int
+    offset: int
+    length: int
+    raw_length: int
+    sha256: bytes
+    content: bytes
+
+
 class SegmentRow(NamedTuple):
-    """One gzip member (or frame) at [offset, offset + length) of the archive, in bytes."""
+    """One gzip member (or frame) at [offset, offset + length) of the archive, in bytes.
+
+    `content` is the SHA-256 of its tar bytes, empty where nobody asked.
+    """
 
     id: int
     offset: int
     length: int
     raw_length: int
     sha256: bytes
+    content: bytes = b""
 
 
 def create_tables(database: sqlite3.Connection) -> None:
@@ -160,7 +197,32 @@ class Index:
             self._db.execute(statement)
 
     def add_segments(self, rows: Iterable[SegmentRow]) -> None:
-        self._db.executemany("INSERT INTO segments VALUES (?,?,?,?,?)", rows)
+        for *row, content in rows:
+            self._db.execute("INSERT INTO segments VALUES (?,?,?,?,?)", row)
+            if content:
+                self._db.execute("INSERT INTO contents VALUES (?,?)", (row[0], content))
+
+    def again(self) -> Iterator[int]:
+        """Segments of the last archive that are to be packed as they were, in its order."""
+        last = -1
+        while page := self._db.execute(_AGAIN, (last, PAGE)).fetchall():
+            yield from (number for (number,) in page)
+            last = page[-1][0]
+
+    def together(self, segment: int) -> list[FileRow]:
+        """The files that lie in it, in their order. From now on `rows` passes over them."""
+        found = [FileRow._make(row) for row in self._db.execute(_TOGETHER, (segment,))]
+        self._db.executemany("INSERT INTO remade VALUES (?)", ((row.id,) for row in found))
+        return found
+
+    def like(self, segment: int) -> Like | None:
+        """The segment, if it is one of several files."""
+        row = self._db.execute("SELECT * FROM wholes WHERE segment = ?", (segment,)).fetchone()
+        return Like._make(row) if row else None
+
+    def likes(self, file_id: int) -> list[Like]:
+        """The segments of the last archive that may be the same as the file's, in its order."""
+        return [Like._make(row) for row in self._db.execute(_LIKES, (file_id,))]
 
     def locate(self, places: Iterable[tuple[int, int, int]]) -> None:
         """Say where members lie: (segment, start, file id) each."""
@@ -197,7 +259,8 @@ class Index:
         """The row of a file that is taken over, by its id in the base that was compared with."""
         query = """
         SELECT f.id, parent, name, kind, mode, uid, gid, size, mtime_ns, ctime_ns, inode
-        FROM same s JOIN kept k ON k.id = s.new JOIN main.files f ON f.id = s.new WHERE s.old = ?"""
+        FROM twins t JOIN kept k ON k.id = t.new JOIN main.files f ON f.id = t.new
+        WHERE t.old = ?"""
         row = self._db.execute(query, (old,)).fetchone()
         return FileRow._make(row) if row else None
 
@@ -213,7 +276,8 @@ class Index:
         return [file for (file,) in rows]
 
     def segment(self, number: int) -> SegmentRow:
-        query = "SELECT * FROM main.segments WHERE id = ?"
+        query = """SELECT s.*, coalesce(c.sha256, x'') FROM main.segments s
+        LEFT JOIN main.contents c ON c.segment = s.id WHERE s.id = ?"""
         return SegmentRow._make(self._db.execute(query, (number,)).fetchone())
 
     def rows(self, *, directories: bool) -> Iterator[FileRow]:

@@ -22,6 +22,8 @@ _SCHEMA = {
     ("index", "files_by_folder"),
 }
 
+_CONTENTS = ("table", "contents")  # only the next backup needs it
+
 # A parent has a smaller id than what lies in it, so that no chain of folders is a circle.
 _BAD_FILES = """
 SELECT count(*) FROM files WHERE id > 1 AND (
@@ -43,6 +45,9 @@ SELECT count(*) FROM segments WHERE
     OR offset > :size - length
     OR typeof(raw_length) <> 'integer' OR raw_length NOT BETWEEN 1 AND :raw
     OR typeof(sha256) <> 'blob' OR length(sha256) <> 32"""
+_BAD_CONTENTS = """
+SELECT count(*) FROM contents WHERE segment NOT IN (SELECT id FROM segments)
+    OR typeof(sha256) <> 'blob' OR length(sha256) <> 32"""
 
 
 def check_index(db: sqlite3.Connection, backup: BackupInfo) -> None:
@@ -56,9 +61,10 @@ def check_index(db: sqlite3.Connection, backup: BackupInfo) -> None:
 
 def _check_schema(db: sqlite3.Connection) -> None:
     found = db.execute("SELECT type, name, rootpage FROM sqlite_master LIMIT 20").fetchall()
-    if {(kind, name) for kind, name, _ in found} != _SCHEMA or not all(page for *_, page in found):
+    names = {(kind, name) for kind, name, _ in found}
+    if names not in (_SCHEMA, _SCHEMA | {_CONTENTS}) or not all(page for *_, page in found):
         raise sqlite3.DatabaseError("it holds other tables than an index")
-    for table in ("info", "segments", "files"):
+    for table in (name for kind, name in names if kind == "table"):
         if any(column[6] for column in db.execute(f"PRAGMA table_xinfo({table})")):
             raise sqlite3.DatabaseError("it computes values by itself")
 
@@ -85,6 +91,8 @@ def _check_segments(db: sqlite3.Connection, size: int) -> None:
         raise sqlite3.DatabaseError("its segments are not numbered through")
     bounds = {"frame": HEADER_SIZE + MAX_BODY, "raw": MAX_RAW, "size": size}
     _none(db, _BAD_SEGMENTS, bounds, "a segment is out of bounds")
+    if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'contents'").fetchone()[0]:
+        _none(db, _BAD_CONTENTS, {}, "a segment's content is out of bounds")
 
 
 def _check_files(db: sqlite3.Connection) -> None:

@@ -139,7 +139,7 @@ class IndexReader:
 
     def segment(self, number: int) -> SegmentRow | None:
         row = self.query("SELECT * FROM segments WHERE id = ?", (number,)).fetchone()
-        return None if row is None else SegmentRow._make(row)
+        return None if row is None else SegmentRow(*row)
 
     @property
     def file(self) -> Path:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from worker.engine.archive.codec import looks_compressed
+from worker.engine.archive.index import Like
 
 
 class Slices(NamedTuple):
@@ -28,7 +29,8 @@ class RawSegment:
     """A run of tar bytes on its way to become one gzip member.
 
     `places` are (file id, offset of its header in `raw`). `files` and `bytes` count what of the
-    source becomes done with it; directories are not counted. `slices` are those to come.
+    source becomes done with it; directories are not counted. `slices` are those to come, `like`
+    is the segment that it may be the same as.
     """
 
     raw: bytes | bytearray
@@ -37,6 +39,7 @@ class RawSegment:
     bytes: int = 0
     stored: bool = False
     slices: Slices | None = None
+    like: Like | None = None
 
 
 Emit = Callable[[RawSegment], None]

@@ -1,7 +1,8 @@
 """From the index's work list to segments of tar bytes: read each file, write its member.
 
-Files come first, in the scan's order; all directories follow at the very end, because their
-times change with every file added and would spoil segments of files that did not.
+First come segments of the last archive that may be what they were, then all other files in the
+scan's order; all directories follow at the very end, because their times change with every file
+added and would spoil segments of files that did not.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from worker.engine.archive import tarwrite
-from worker.engine.archive.codec import looks_compressed
 from worker.engine.archive.index import ROOT, SYMLINK, FileRow, Index
 from worker.engine.capture.holes import SparseFile, sparse
-from worker.engine.capture.lanes import Emit, Lanes, RawSegment, Slices
+from worker.engine.capture.lanes import Emit, Lanes, RawSegment
 from worker.engine.capture.owners import group_name, user_name
+from worker.engine.capture.remake import Remade
 from worker.engine.capture.scan import open_folder, show
+from worker.engine.capture.sizes import Sizes
+from worker.engine.capture.slices import Content, Slicer
 from worker.engine.capture.source import (
     SQLITE_MAGIC,
     SourceFile,
@@ -30,12 +33,10 @@ from worker.engine.capture.source import (
 from worker.engine.capture.sqlite_capture import SIDE_FILES, NotCaptured, capture
 from worker.engine.capture.sqlite_check import Answer, SqliteChecks
 from worker.engine.progress import Progress, SourceWarning
-from worker.engine.reuse.base import NotReused
+from worker.engine.reuse.refused import NotReused
 
 TOP = b"data"  # the archive's top folder
 _WAL_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")  # "WAL-Index Format", "The WAL Header"
-
-Content = SourceFile | SparseFile
 
 _SAID = {
     "FILE_SHRANK": "became shorter while it was read; filled with zeros",
@@ -56,11 +57,11 @@ class Packer:
         temp_dir: Path,
         index: Index,
         progress: Progress,
-        segment_size: int,
+        sizes: Sizes,
     ) -> None:
         self._root, self._data_dir, self._temp_dir = root, os.fsencode(data_dir), temp_dir
         self._index, self._progress = index, progress
-        self._segment_size = segment_size
+        self._sizes = sizes
         self._folder_id, self._folder_path, self._folder = ROOT, b"", os.dup(root)
         self._captured: set[bytes] = set()
         self._as_files: set[bytes] = set()
@@ -72,9 +73,11 @@ class Packer:
         `rest`: a file of which so many bytes stand at the end of what was taken over. Raises
         `NotReused` when it is not what it was.
         """
-        self._lanes = Lanes(self._segment_size, emit)
+        self._lanes: Lanes | Remade = Lanes(self._sizes.small, emit)
+        self._slicer = Slicer(self._index, self._emit)
         if rest is not None:
             self._go_on(*rest)
+        self._pack_again(emit)
         for row in self._index.rows(directories=False):
             self._pack(row)
         self._lanes.flush()
@@ -85,6 +88,22 @@ class Packer:
             self._pack_folder(row)
         self._lanes.flush()
         emit(RawSegment(tarwrite.END_OF_ARCHIVE))
+
+    def _emit(self, segment: RawSegment) -> None:
+        self._lanes.emit(segment)
+
+    def _pack_again(self, emit: Emit) -> None:
+        """Segments of the last archive: what is in them may be what it was."""
+        lanes = self._lanes
+        for number in self._index.again():
+            rows = self._index.together(number)
+            if like := self._index.like(number):
+                self._lanes = Remade(max(self._sizes.small, like.raw_length), emit, like)
+            for row in rows:
+                self._pack(row)
+            if like:
+                self._lanes.flush()
+                self._lanes = lanes
 
     def finish_checks(self) -> None:
         """Wait for SQLite's word on the captured databases; with instances running again."""
@@ -264,35 +283,12 @@ class Packer:
         header = tarwrite.header(entry)
         if len(header) + source.size <= self._lanes.limit:
             self._lanes.add(row.id, header, head, tarwrite.padding(source.size))
+            return
+        step = self._sizes.database if head.startswith(SQLITE_MAGIC) else self._sizes.file
+        if source.size <= step:
+            self._slicer.alone(row, source, header, head)
         else:
-            self._slice(row, source, header, head, goes_on=source is state)
-
-    def _slice(
-        self, row: FileRow, source: Content, header: bytes, head: bytes, *, goes_on: bool
-    ) -> None:
-        """A large file: its header, then slices at fixed offsets, each a segment of its own.
-
-        A slice that did not change then makes the same segment again, whatever its header says.
-        """
-        step = self._lanes.limit
-        slices = Slices(row.id, source.size, goes_on)
-        self._lanes.emit(RawSegment(header, [(row.id, 0)], files=1, slices=slices))
-        self._emit_slice(head[:step])
-        self._slices(row, source, step)
-
-    def _slices(self, row: FileRow, source: Content, start: int) -> None:
-        """The slices from byte `start` on."""
-        step = self._lanes.limit
-        for offset in range(start, source.size, step):
-            content = source.read(min(step, source.size - offset), offset)
-            if source.note:
-                self._index.note(row.id, source.note)  # before the slice goes: it is not sound
-            self._emit_slice(content)
-
-    def _emit_slice(self, content: bytes) -> None:
-        stored = looks_compressed(content)
-        raw = content + tarwrite.padding(len(content))
-        self._lanes.emit(RawSegment(raw, bytes=len(content), stored=stored))
+            self._slicer.whole(row, source, header, head, step=step, goes_on=source is state)
 
     def _go_on(self, row: FileRow, start: int) -> None:
         """The rest of a file whose first `start` bytes stand in the archive already."""
@@ -307,7 +303,9 @@ class Packer:
                 row.size, row.mtime_ns, row.ctime_ns,
             ):  # fmt: skip
                 raise NotReused("RESUME_CHANGED", "a file sent in part changed just now")
-            self._slices(row, source, start)
+            magic = source.read(len(SQLITE_MAGIC), 0)
+            step = self._sizes.database if magic == SQLITE_MAGIC else self._sizes.file
+            self._slicer.rest(row, source, start, step)
             self._settle(row, source)
         finally:
             source.close()

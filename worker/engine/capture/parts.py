@@ -1,25 +1,33 @@
-"""Cut a stream of bytes into upload parts of one size and send several at a time.
+"""Make upload parts of a stream of bytes and copies, and send several at a time.
 
-Some servers demand that all parts but the last have one size, so it is fixed before the first
-byte is sent. Memory: at most `in_flight + 2` parts.
+A part has 5 MiB at least, unless it is the last one; some servers demand that all parts have one
+size, so that of bytes is fixed before the first one is sent, and these get no copies. Small pieces
+between copies are put behind the large piece before them (`joining.py`), which is held back for
+that. Memory: at most `in_flight + 3` parts.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from worker.engine.capture.joining import Joiner, send
+from worker.engine.capture.pieces import Copy, Piece, size_of
 from worker.engine.capture.senders import GRACE, Senders
 from worker.engine.crashpoints import crashpoint
 from worker.engine.errors import JobStopped, StorageError
 from worker.engine.storage import MOST_PARTS, StoredObject, Upload
 
 MIN_PART = 8 * 1024 * 1024
-NEW_PARTS = 5_500  # of 10,000: the others may be copied ones
+LEAST_PART = 5 * 1024 * 1024  # what S3 takes for a part that is not the last one
+NEW_PARTS = 5_000  # of 10,000: the others may be copied ones
+MOST_JOINS = 500
 _PLANNED_PARTS = 9_500
 _GROWTH = 1.1  # the data may grow between scan and read, and headers come on top
+_LARGEST_COPY = 256 * 1024 * 1024  # bytes: a server answers well within a request's time limit
 
 _LOOK_EVERY = 1.0  # seconds
 
@@ -37,53 +45,95 @@ def part_size(total: int, *, parts: int = _PLANNED_PARTS) -> int:
     return max(MIN_PART, -(-wanted // step) * step)
 
 
+def largest_copy(total: int, *, max_parts: int) -> int:
+    """Bytes of one copied part, so that `total` of them take a fifth of all parts at most."""
+    return max(_LARGEST_COPY, -(-5 * total // max_parts))
+
+
 class PartWriter:
-    """Write-only. `close` ends the threads; only `finish` makes the parts complete."""
+    """Write-only. `close` ends the threads; only `finish` makes the parts complete.
+
+    `position` and `copied` count bytes. A piece is open until it is a whole part or one of another
+    kind follows; a large one is then held back until it is known whether small ones follow.
+    """
 
     def __init__(
         self,
         upload: Upload,
         size: int,
         *,
+        least: int = LEAST_PART,
+        joiner: Joiner | None = None,
         in_flight: int = 3,
-        copied_parts: int = 0,
-        copied_bytes: int = 0,
         max_parts: int = MOST_PARTS,
+        largest_copy: int = _LARGEST_COPY,
         check: Callable[[], None] = _nothing,
     ) -> None:
-        """`size` in bytes of each part. So many parts and bytes stand in the object already.
+        """`size` in bytes of each part of new bytes, `least` of any part. Without a `joiner`
+        small pieces cannot stand between copies.
 
         `check` is called every second while a part is waited for, and may raise.
         """
-        self._check, self._max_parts = check, max_parts
         self._upload, self._size, self._in_flight = upload, size, in_flight
-        self._pieces: list[Bytes] = []
+        self._least = min(least, size)
+        self._joiner, self._check, self._max_parts = joiner, check, max_parts
+        self._largest_copy = largest_copy
+        self._bytes: list[Bytes] = []
         self._held = 0
+        self._copy: Copy | None = None
+        self._tail: Piece | None = None
+        self._chain = 0  # bytes that were joined and are no part yet
+        self._joins = MOST_JOINS
+        self._proven = False
         self._sent: deque[Future[None]] = deque()
         self._senders = Senders(in_flight, "upload")
+        self._joining = Senders(1, "join")
         self._digester = ThreadPoolExecutor(1, thread_name_prefix="digest")
         self._digest = hashlib.sha256()
         self._digested: deque[Future[None]] = deque()
-        self._number = copied_parts
-        self.position = copied_bytes
+        self.parts = 0
+        self.position = self.copied = 0
 
     def write(self, data: Bytes) -> None:
         """Take `data`; blocks while enough parts are on their way. Raises what sending raised."""
+        self._close_copy()
         view = memoryview(data)
         self.position += len(view)
         while len(view) >= self._size - self._held:
             room = self._size - self._held
-            self._pieces.append(view[:room])
+            self._bytes.append(view[:room])
+            self._held += room
             view = view[room:]
-            self._send()
+            self._close_bytes()
         if view:
-            self._pieces.append(view)
+            self._bytes.append(view)
             self._held += len(view)
+
+    def takes(self, size: int) -> bool:
+        """Whether a copy of so many bytes may come next."""
+        if self._held and self._held < self._least:
+            return self._may_join and self._has_large
+        return size >= self._least or (self._may_join and (self._has_large or self._held > 0))
+
+    def copy(self, copy: Copy) -> None:
+        """Take what the server has. `takes` said that it may be, unless it goes on with the last
+        one. Raises `NotReused` where the server does not."""
+        self._close_bytes()
+        if self._copy and self._copy.goes_on(copy):
+            self._copy = self._copy._replace(end=copy.end)
+        else:
+            self._close_copy()
+            self._copy = copy
+        self.position += copy.size
+        self.copied += copy.size
 
     def finish(self) -> str:
         """Send the rest and wait for all parts. The SHA-256 of everything written, in hex."""
-        if self._pieces or self._number == 0:
-            self._send()
+        rest: Piece | None = self._copy or (self._joined_bytes() if self._held else None)
+        self._copy = None
+        self._release()
+        if rest is not None or not self.parts:  # the last part may be small
+            self._begin(rest if rest is not None else bytearray())
         while self._sent:
             self._await_part()
         while self._digested:
@@ -96,7 +146,11 @@ class PartWriter:
     def close(self, *, grace: float = GRACE) -> None:
         """End the threads; what is on its way has `grace` seconds to arrive."""
         self._senders.close(grace=grace)
+        self._joining.close(grace=grace)
         self._digester.shutdown(cancel_futures=True)
+        if self._joiner:
+            with contextlib.suppress(StorageError):  # the janitor knows them
+                self._joiner.drop()
 
     def __enter__(self) -> PartWriter:
         return self
@@ -105,28 +159,108 @@ class PartWriter:
         cancelled = isinstance(error, JobStopped) and error.code == "CANCELLED"
         self.close(grace=1.0 if cancelled else GRACE)  # what a person waits for, nobody wants
 
+    @property
+    def _may_join(self) -> bool:
+        return self._joiner is not None and self._joins > 0
+
+    @property
+    def _has_large(self) -> bool:
+        """Whether a small piece would have something to stand behind."""
+        large = self._copy is not None and self._copy.size >= self._least
+        return large or self._tail is not None or self._chain > 0
+
+    def _joined_bytes(self) -> bytearray:
+        """What was written since the last piece, for the socket without another copy."""
+        piece = bytearray().join(self._bytes)
+        self._bytes, self._held = [], 0
+        self._digested.append(self._digester.submit(self._digest.update, piece))
+        while len(self._digested) > self._in_flight:
+            self._digested.popleft().result()
+        return piece
+
+    def _close_bytes(self) -> None:
+        if self._held:
+            self._place(self._joined_bytes())
+
+    def _close_copy(self) -> None:
+        copy, self._copy = self._copy, None
+        if copy:
+            self._place(copy)
+
+    def _place(self, piece: Piece) -> None:
+        if self._joiner is None:
+            self._begin(piece)
+        elif size_of(piece) < self._least:
+            self._join(self._joiner, piece)
+        else:
+            self._release()
+            self._tail = piece
+
+    def _release(self) -> None:
+        """What was held back becomes a part now: nothing small follows it."""
+        tail, self._tail = self._tail, None
+        if tail is not None:
+            self._begin(tail)
+        if self._chain and self._joiner:
+            self._chain = 0
+            self._submit(self._joining, self._joiner.end, self._next())
+
+    def _join(self, joiner: Joiner, piece: Piece) -> None:
+        """A small piece behind the large one."""
+        if self._tail is not None:
+            self._begin_chain(joiner, self._tail)
+        self._chain += size_of(piece)
+        self._joins -= 1
+        ready = number = 0
+        if self._chain >= 2 * self._least:
+            ready, number = self._chain - self._least, self._next()
+            self._chain = self._least
+        self._submit(self._joining, joiner.add, piece, ready, number)
+
+    def _begin_chain(self, joiner: Joiner, front: Piece) -> None:
+        """Of a copy no more than is needed passes through temporary objects."""
+        self._tail = None
+        if isinstance(front, Copy) and front.size >= 2 * self._least:
+            before, front = front.cut(front.size - self._least)
+            self._begin(before)
+        self._chain = size_of(front)
+        self._submit(self._joining, joiner.begin, front)
+
+    def _begin(self, piece: Piece) -> None:
+        """One part, or several of a long copy."""
+        if not isinstance(piece, Copy):
+            self._submit(self._senders, self._send_part, self._next(), piece)
+            return
+        for share in piece.shares(self._largest_copy):
+            self._submit(self._senders, send, self._upload, self._next(), share)
+            if not self._proven:  # alone: a server that cannot copy is found out at once
+                self._await_all()
+                self._proven = True
+
+    def _next(self) -> int:
+        self.parts += 1
+        if self.parts > self._max_parts:
+            raise StorageError(
+                f"The data grew too much while it was read: more than {self._max_parts:,} parts.",
+                hint="Start the backup again; parts will be larger.",
+            )
+        return self.parts
+
     def _send_part(self, number: int, part: bytearray) -> None:
         self._upload.send_part(number, part)
         crashpoint("backup.part-sent")
+
+    def _submit(self, senders: Senders, work: Callable[..., None], *values: object) -> None:
+        self._sent.append(senders.submit(work, *values))
+        while len(self._sent) > self._in_flight:
+            self._await_part()
+
+    def _await_all(self) -> None:
+        while self._sent:
+            self._await_part()
 
     def _await_part(self) -> None:
         first = self._sent[0]
         while not wait([first], timeout=_LOOK_EVERY).done:
             self._check()
         self._sent.popleft().result()
-
-    def _send(self) -> None:
-        part = bytearray().join(self._pieces)  # a bytearray goes to the socket without a copy
-        self._pieces, self._held = [], 0
-        self._number += 1
-        if self._number > self._max_parts:
-            raise StorageError(
-                f"The data grew too much while it was read: more than {self._max_parts:,} parts.",
-                hint="Start the backup again; parts will be larger.",
-            )
-        self._digested.append(self._digester.submit(self._digest.update, part))
-        self._sent.append(self._senders.submit(self._send_part, self._number, part))
-        while len(self._sent) > self._in_flight:
-            self._await_part()
-        while len(self._digested) > self._in_flight:
-            self._digested.popleft().result()

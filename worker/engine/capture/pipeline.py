@@ -1,5 +1,8 @@
 """Raw segments in, archive bytes out: packed by several threads, written in order.
 
+A segment that may be the same as one of the last archive is hashed first, and need not be packed
+when it is.
+
 The caller's thread reads and collects; a small pool compresses, seals and hashes, which all
 release the interpreter lock or take next to nothing. At most `workers * 2` segments are
 between the two, so memory is bounded; the first failure stops everything.
@@ -10,16 +13,17 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from worker.engine.archive import codec, manifest
 from worker.engine.archive.frames import HEADER_SIZE, Kind, seal
-from worker.engine.archive.index import SegmentRow
+from worker.engine.archive.index import Like, SegmentRow
 from worker.engine.archive.keys import MasterKey
 from worker.engine.capture.lanes import RawSegment
+from worker.engine.capture.stretch import Copying, Held, Stretch
 from worker.engine.progress import Progress
 
 MAX_WORKERS = 4
@@ -27,12 +31,31 @@ MAX_WORKERS = 4
 
 @dataclass(frozen=True)
 class Packed:
-    """One segment ready to be written: `record` is its place in the manifest (sealed only)."""
+    """One segment ready to be written: `record` is its place in the manifest (sealed only),
+    `content` the SHA-256 of its tar bytes where that was asked for."""
 
     data: bytes | bytearray
     raw_length: int
     sha256: bytes
     record: bytes
+    content: bytes = b""
+
+
+@dataclass(frozen=True)
+class Same:
+    """A segment's tar bytes, which are those of the last archive's."""
+
+    raw: bytes | bytearray
+
+
+def pack_or_know(
+    raw: bytes | bytearray, level: int, master: MasterKey | None, like: Like | None
+) -> Packed | Same:
+    """The packed segment, or that it is what `like` says."""
+    content = hashlib.sha256(raw).digest()
+    if like and like.content == content:
+        return Same(raw)
+    return replace(pack_segment(raw, level, master), content=content)
 
 
 def pack_segment(
@@ -82,26 +105,31 @@ class Pipeline:
         first: int = 0,
         records: bytes = b"",
         told: Told | None = None,
+        copying: Copying | None = None,
+        passing: bool = False,
     ) -> None:
         """`first` segments, with these manifest records, stand in the archive already.
 
-        `told` hears of each segment that was written.
+        `told` hears of each segment that was written. `copying`: how segments that are as they
+        were become part of the archive. `passing`: nobody will ask what is in them.
         """
         workers = min(MAX_WORKERS, os.cpu_count() or 1)
         self._writer, self._index, self._progress = writer, index, progress
         self._level, self._master = level, master
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="pack")
         self._limit = workers * 2
-        self._pending: deque[tuple[RawSegment, Future[Packed]]] = deque()
-        self._told = told
+        self._pending: deque[tuple[RawSegment, Future[Packed | Same]]] = deque()
+        self._told, self._copying, self._passing = told, copying, passing
+        takes = copying.takes if copying else _nothing
+        self._stretch = Stretch(takes, self._copy, self._pack)
+        self.copied: list[int] = []
         self.records = bytearray(records)
         self.count = first
         self.raw_size = 0
 
     def submit(self, segment: RawSegment) -> None:
         """Hand over the archive's next segment; blocks while the pool is behind."""
-        level = codec.STORED if segment.stored else self._level
-        future = self._pool.submit(pack_segment, segment.raw, level, self._master)
+        future = self._begin(segment, segment.raw, segment.like if self._copying else None)
         segment.raw = b""  # the pool holds it now, and lets go of it when it is packed
         self._pending.append((segment, future))
         while len(self._pending) > self._limit:
@@ -111,6 +139,7 @@ class Pipeline:
         """Write all that is still under way."""
         while self._pending:
             self._collect()
+        self._stretch.end()
 
     def __enter__(self) -> Pipeline:
         return self
@@ -121,18 +150,60 @@ class Pipeline:
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
 
+    def _begin(
+        self, segment: RawSegment, raw: bytes | bytearray, like: Like | None
+    ) -> Future[Packed | Same]:
+        level = codec.STORED if segment.stored else self._level
+        if self._passing:
+            return self._pool.submit(pack_segment, raw, level, self._master)
+        return self._pool.submit(pack_or_know, raw, level, self._master, like)
+
     def _collect(self) -> None:
         segment, future = self._pending.popleft()
-        packed = future.result()
+        made = future.result()
         self._progress.checkpoint()
-        number, offset = self.count, self._writer.position
+        if isinstance(made, Same):
+            assert segment.like
+            self._stretch.add(segment, segment.like, made.raw)
+        else:
+            self._stretch.end()
+            self._write(segment, made)
+
+    def _pack(self, held: Sequence[Held]) -> None:
+        """Segments that are as they were, and are not copied all the same."""
+        futures = [(segment, self._begin(segment, raw, None)) for segment, raw in held]
+        for segment, future in futures:
+            made = future.result()
+            assert isinstance(made, Packed)
+            self._write(segment, made)
+
+    def _write(self, segment: RawSegment, packed: Packed) -> None:
+        row = SegmentRow(
+            self.count, self._writer.position, len(packed.data), packed.raw_length,
+            packed.sha256, packed.content,
+        )  # fmt: skip
         self._writer.write(packed.data)
-        row = SegmentRow(number, offset, len(packed.data), packed.raw_length, packed.sha256)
+        self._note(segment, row, packed.record, sent=row.length)
+
+    def _copy(self, segment: RawSegment, like: Like) -> None:
+        assert self._copying
+        source, writer = self._copying.source, self._copying.writer
+        row = SegmentRow(self.count, writer.position, *like[2:])
+        writer.copy(source.copy(like))
+        self.copied.append(self.count)
+        self._note(segment, row, source.record(like), sent=0)
+
+    def _note(self, segment: RawSegment, row: SegmentRow, record: bytes, *, sent: int) -> None:
         self._index.add_segments([row])
-        self._index.locate((number, start, file) for file, start in segment.places)
+        self._index.locate((row.id, start, file) for file, start in segment.places)
         if self._told:
-            self._told(row, packed.record, segment)
-        self.records += packed.record
+            self._told(row, record, segment)
+        self.records += record
         self.count += 1
-        self.raw_size += packed.raw_length
-        self._progress.advance(files=segment.files, bytes=segment.bytes, sent=len(packed.data))
+        self.raw_size += row.raw_length
+        self._progress.advance(files=segment.files, bytes=segment.bytes, sent=sent)
+
+
+def _nothing(_: int) -> bool:
+    """Nothing is copied."""
+    return False

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from worker.engine import hooks, retention
@@ -19,12 +21,15 @@ from worker.engine.archive.index_object import IndexObject, pack_index, send_ind
 from worker.engine.archive.keys import MasterKey
 from worker.engine.archive.manifest import Manifest, trailer
 from worker.engine.capture.exclude import Excludes
+from worker.engine.capture.joining import Joiner
 from worker.engine.capture.lanes import Emit
 from worker.engine.capture.pack import Packer
-from worker.engine.capture.parts import NEW_PARTS, PartWriter, part_size
+from worker.engine.capture.parts import NEW_PARTS, PartWriter, largest_copy, part_size
 from worker.engine.capture.pipeline import Pipeline
 from worker.engine.capture.scan import ScanTotals, open_root, scan_of
+from worker.engine.capture.sizes import sizes
 from worker.engine.capture.spool import Spool, SpoolFull, fits
+from worker.engine.capture.stretch import Copying
 from worker.engine.config import PlanConfig
 from worker.engine.crashpoints import crashpoint
 from worker.engine.errors import StorageError, TargetError
@@ -37,9 +42,11 @@ from worker.engine.progress import Counting, Progress, SourceWarning, Unseen
 from worker.engine.resume.noting import Noting
 from worker.engine.resume.resume import drop_all, forsake, go_on
 from worker.engine.resume.salvage import known_salts
-from worker.engine.reuse.base import COPY_REFUSED, NotReused
-from worker.engine.reuse.reuse import full, plan_reuse
-from worker.engine.storage import MOST_PARTS, Storage, Upload, never_came
+from worker.engine.reuse.base import Base
+from worker.engine.reuse.copying import sample
+from worker.engine.reuse.refused import NotReused, completing
+from worker.engine.reuse.reuse import Reuse, full, open_for, take_over
+from worker.engine.storage import MOST_PARTS, Storage, Upload
 from worker.engine.swap.copies import expire
 from worker.engine.swap.lock import share
 from worker.engine.version import VERSION
@@ -64,16 +71,18 @@ class BackupRun:
         *,
         held: retention.Held,
         no_reuse: str = "",
+        deep: bool = False,
         spooling: bool = True,
         unfinished: Sequence[tuple[str, str]] = (),
     ) -> None:
         """`no_reuse`: why nothing may be taken over from the last backup; empty when it may.
+        `deep`: all is read and compared.
 
         `spooling`: whether the temporary folder may hold what is read while instances are stopped.
         `unfinished`: key and id of uploads that earlier attempts have left open.
         """
         self.held, self.no_reuse, self.unfinished = held, no_reuse, unfinished
-        self.spooling = spooling
+        self.spooling, self.deep = spooling, deep
         self.plan, self.storage, self.now = plan, storage, now
         self.progress = Counting(progress, strict=plan.strict)
         self.job_id, self.fence = job_id, fence
@@ -99,7 +108,15 @@ class BackupRun:
             self._master = deriving.submit(
                 sealing_key, self.storage, self.plan, known_salts(self.plan)
             )
+            self._open_until_end = stack
             yield
+
+    @cached_property
+    def _base(self) -> Base | Reuse:
+        """What to compare with; the bucket is asked for it."""
+        if self.no_reuse:
+            return full(self.no_reuse)
+        return open_for(self._open_until_end, self.storage, self.plan, self.master, self.held)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -121,7 +138,7 @@ class BackupRun:
         run = BackupRun(
             self.plan, self.storage, self.progress.inner, self.now, self.job_id, self.fence,
             held=self.held, no_reuse=self.no_reuse if full_disk else reason.code,
-            spooling=self.spooling and not full_disk, unfinished=self.unfinished,
+            spooling=self.spooling and not full_disk, unfinished=self.unfinished, deep=self.deep,
         )  # fmt: skip
         run.started, run.downtime_before = self.started, self.downtime
         run.progress.count = self.progress.count
@@ -142,7 +159,9 @@ class BackupRun:
         if not self.plan.stop_instances:
             yield None
             return
-        _ = self.master  # what is wrong with bucket or key is said before anything is stopped
+        # What is wrong with bucket or key is said, and what comes from there is here, before
+        # anything is stopped.
+        _ = self.master, self._base
         self.roomy = self._room_for_spool()
         self.progress.phase("stopping")
         drivers = open_drivers(self.plan.instances)
@@ -177,10 +196,11 @@ class BackupRun:
 
     def compare(self) -> None:
         """Find out what can be taken over from the last backup."""
+        base = self._base
         self.reuse = (
-            full(self.no_reuse)
-            if self.no_reuse
-            else plan_reuse(self.storage, self.plan, self.master, self.held, self.index)
+            take_over(self.storage, self.plan, self.index, base, deep=self.deep)
+            if isinstance(base, Base)
+            else base
         )
         if self.no_reuse:
             drop_all(self.storage, self.plan)
@@ -216,6 +236,7 @@ class BackupRun:
     def _send(self, feed: Callable[[Emit], None], instances: Stopped | None) -> None:
         """Everything between the first part and the metadata."""
         with (
+            self._goes_on(),
             self.storage.start_upload(self.key, metadata=self._stamp()) as upload,
             self.noting.kept(upload),
             self._begun(upload) as writer,
@@ -226,11 +247,14 @@ class BackupRun:
                 instances.start()
             self.packer.finish_checks()
             checksum = f"sha256-tree:{self.index.tree()}"
+            self._look_what_was_copied(writer)
             packed = self._finish_index()
             self._seal_manifest(writer, packed)
             digest = writer.finish()
-            if not self.reuse.segments:
+            if not self.copied:
                 checksum = f"sha256:{digest}"
+            if self.reuse.resumed:
+                self.reuse.resumed.left.drop(self.storage)  # all is copied from it
             crashpoint("backup.parts-sent")
             self.progress.phase("publishing")
             self.progress.commit("publish")
@@ -238,39 +262,64 @@ class BackupRun:
             self.noting.forget()  # before the archive is asked for: see resume/salvage.py
             self._complete(writer)
         crashpoint("backup.archive-sent")
-        self.reuse.check(self.storage, self.key)
+        self.reuse.check(self.storage, self.key, self.sample)
         self._publish(packed, writer.position, checksum)
+
+    @contextmanager
+    def _goes_on(self) -> Iterator[None]:
+        """What an earlier run has sent is ours alone meanwhile."""
+        try:
+            yield
+        finally:
+            if self.reuse.resumed:
+                self.reuse.resumed.left.close()
 
     def _begun(self, upload: Upload) -> PartWriter:
         """Written down, and with what is taken over already in it."""
         self.progress.record("upload", key=self.key, uploadId=upload.upload_id)
         crashpoint("backup.upload-begun")
         most = self.storage.max_parts
-        copied = self.reuse.copy(upload, self.progress, max_parts=most)
-        self.noting.begin(upload, self.key, self.captured, self.master, self.reuse, copied=copied)
-        if self.reuse.resumed:
-            crashpoint("backup.resumed")
-            self.reuse.resumed.left.drop(self.storage)
-        return PartWriter(
+        new = self.totals.bytes - self.reuse.unchanged
+        writer = PartWriter(
             upload,
-            part_size(
-                self.totals.bytes - self.reuse.unchanged, parts=NEW_PARTS * most // MOST_PARTS
-            ),
-            copied_parts=copied,
-            copied_bytes=self.reuse.size,
+            part_size(new, parts=NEW_PARTS * most // MOST_PARTS),
+            least=self.plan.reuse.least_copy,
+            joiner=self._joiner(upload),
             max_parts=most,
+            largest_copy=largest_copy(self.totals.bytes, max_parts=most),
             check=self.progress.checkpoint,
         )
+        try:
+            self.reuse.copy(writer, self.progress)
+        except BaseException:
+            writer.close()
+            raise
+        self.noting.begin(
+            upload, self.key, self.captured, self.master, self.reuse, copied=writer.parts
+        )
+        if self.reuse.resumed:
+            crashpoint("backup.resumed")
+        return writer
+
+    def _joiner(self, upload: Upload) -> Joiner | None:
+        base = self.reuse.base
+        if not base or not base.joins:
+            return None
+        return Joiner(upload, self.storage, self.key, self._stamp())
 
     def _complete(self, writer: PartWriter) -> None:
-        try:
+        if not writer.copied:
             writer.complete()
-        except StorageError as error:
-            if not self.reuse.segments or never_came(error):
-                raise
-            # Some servers tell only now that they do not take such parts.
-            code = "COPY_FAILED" if error.passing else COPY_REFUSED
-            raise NotReused(code, error.message) from error
+            return
+        with completing():
+            writer.complete()
+
+    def _look_what_was_copied(self, writer: PartWriter) -> None:
+        self.copied = writer.copied
+        self.sample = sample(self.index, self.reuse.segments, self.copied_segments)
+        old = self.reuse.resumed
+        if self.reuse.base and self.copied == (old.size if old else 0):
+            self.reuse = replace(self.reuse, base=None, reason="TOO_LITTLE")
 
     def _stamp(self) -> dict[str, str]:
         """Object metadata that tells which run wrote it."""
@@ -286,10 +335,16 @@ class BackupRun:
             first=self.reuse.segments,
             records=self.reuse.all_records,
             told=self.noting.told,
+            copying=self._copying(writer),
         ) as pipeline:
             feed(pipeline.submit)
             pipeline.drain()
         self.segments, self.records = pipeline.count, pipeline.records
+        self.copied_segments = pipeline.copied
+
+    def _copying(self, writer: PartWriter) -> Copying | None:
+        source = self.reuse.source
+        return Copying(source, writer, self.plan.reuse.worth) if source else None
 
     def _packer(self, folder: Path) -> Packer:
         return Packer(
@@ -298,7 +353,7 @@ class BackupRun:
             temp_dir=self.work,
             index=self.index,
             progress=self.progress,
-            segment_size=self.plan.segment_size,
+            sizes=sizes(self.plan.segment_size, self.totals.bytes),
         )
 
     def _finish_index(self) -> IndexObject:
@@ -347,8 +402,8 @@ class BackupRun:
             fence=self.fence or None,
             downtime_seconds=self.downtime if self.plan.stop_instances else None,
             bytes_read=self.totals.bytes - self.reuse.unchanged,
-            bytes_sent=size - self.reuse.size + packed.size,
-            bytes_copied=self.reuse.size,
+            bytes_sent=size - self.copied + packed.size,
+            bytes_copied=self.copied,
             base=Path(self.reuse.base.key).name if self.reuse.base else None,
             generation=self.reuse.generation,
             full_reason=self.reuse.reason or None,

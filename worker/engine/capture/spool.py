@@ -15,7 +15,7 @@ from pathlib import Path
 
 from worker.engine.archive import codec
 from worker.engine.archive.frames import HEADER_SIZE, open_frame, parse_header
-from worker.engine.archive.index import Index, SegmentRow
+from worker.engine.archive.index import Index, Like, SegmentRow
 from worker.engine.archive.keys import KEY_ID_SIZE, KEY_SIZE, MasterKey, new_params
 from worker.engine.capture.lanes import Emit, RawSegment, Slices
 from worker.engine.capture.pipeline import Pipeline
@@ -102,11 +102,13 @@ class Spool:
             level=_LEVEL,
             master=self._master,
             first=first,
+            passing=True,
         )
-        self._about: list[tuple[int, int, bool, Slices | None]] = []
+        self._about: list[tuple[int, int, bool, Slices | None, Like | None]] = []
 
     def submit(self, segment: RawSegment) -> None:
-        self._about.append((segment.files, segment.bytes, segment.stored, segment.slices))
+        about = (segment.files, segment.bytes, segment.stored, segment.slices, segment.like)
+        self._about.append(about)
         self._pipeline.submit(segment)
 
     def drain(self) -> None:
@@ -116,13 +118,13 @@ class Spool:
     def replay(self, emit: Emit) -> None:
         """Give every segment to `emit`, in order, as it was submitted."""
         self._file.file.seek(0)
-        for length, (files, size, stored, slices) in zip(
+        for length, (files, size, stored, slices, like) in zip(
             self._places.lengths, self._about, strict=True
         ):
             frame = memoryview(self._file.file.read(length))
             header = parse_header(frame[:HEADER_SIZE])
             raw = codec.decompress(open_frame(header, frame[HEADER_SIZE:], self._master))
-            emit(RawSegment(raw, files=files, bytes=size, stored=stored, slices=slices))
+            emit(RawSegment(raw, [], files, size, stored, slices, like))
 
     def __enter__(self) -> Spool:
         return self

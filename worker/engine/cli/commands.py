@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from worker.engine import janitor
 from worker.engine.archive.plain import warnings_of
-from worker.engine.backup import run_backup
+from worker.engine.backup import Mode, run_backup
 from worker.engine.catalogue import BackupInfo, find_backup, list_backups
 from worker.engine.cli.output import Output
 from worker.engine.cli.screen import Screen, show_progress
@@ -52,9 +52,10 @@ def written_down(context: Context) -> Iterator[Screen]:
         yield progress
 
 
-def backup(context: Context) -> None:
+def backup(context: Context, *, mode: Mode = "") -> None:
     with written_down(context) as progress:
-        made = run_backup(context.plan, context.storage, progress, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        made = run_backup(context.plan, context.storage, progress, now=now, mode=mode)
     context.output.result(
         {
             "backupKey": made.key,
@@ -66,6 +67,7 @@ def backup(context: Context) -> None:
             "bytesCopied": made.bytes_copied,
             "base": made.metadata.base,
             "generation": made.metadata.generation,
+            "fullReason": made.metadata.full_reason,
             "checksum": made.checksum,
             "encrypted": made.encrypted,
             "warnings": made.warnings,

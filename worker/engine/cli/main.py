@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from worker.engine import lent
+from worker.engine.backup import Mode
 from worker.engine.cli import commands, copies, doctor, files, keeping, notify, restoring
 from worker.engine.cli.output import Output
 from worker.engine.errors import EngineError, JobStopped
@@ -53,6 +54,12 @@ def _run(arguments: argparse.Namespace, settings: Settings, output: Output) -> N
     command(commands.Context(settings.plan, storage, output, arguments))
 
 
+_MODES: dict[Mode, str] = {
+    "full": "pack and send all anew, whatever the bucket has",
+    "deep": "read all files, and compare what did not change by content",
+}
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands and options; the documentation's reference is drawn from it."""
     top = argparse.ArgumentParser(
@@ -73,6 +80,14 @@ def parser() -> argparse.ArgumentParser:
         const=commands.dry_run,
         help="only say what would be saved",
     )
+    for mode, text in _MODES.items():
+        backup.add_argument(
+            f"--{mode}",
+            dest="command",
+            action="store_const",
+            const=partial(commands.backup, mode=mode),
+            help=text,
+        )
     _add(sub, common, "list", commands.list_, "the backups in the bucket, newest first")
     restoring.add(partial(_add, sub, common))
     copies.add(partial(_add, sub, common))

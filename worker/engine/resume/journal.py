@@ -22,7 +22,7 @@ from worker.engine.archive.index import SegmentRow
 from worker.engine.capture.lanes import Slices
 
 PREFIX = ".tarkeep-upload-"
-VERSION = 1
+VERSION = 2
 log = logging.getLogger(__name__)
 
 
@@ -52,7 +52,10 @@ class Journal:
         """A segment was packed to `row`. `files` as `Index.told` gives them: those that begin in
         it, and those of which more is known now."""
         said: dict[str, Any] = {
-            "s": [row.offset, row.length, row.raw_length, row.sha256.hex(), record.hex()],
+            "s": [
+                *row[1:4],
+                *(digest.hex() for digest in (row.sha256, record, row.content)),
+            ],
             "f": files,
         }
         if slices:

@@ -104,9 +104,12 @@ class Layout:
         elif self._sliced:
             self._sliced.offset += said["s"][2]
 
-    def _segment(self, offset: int, length: int, raw_length: int, sha256: str, record: str) -> None:
+    def _segment(
+        self, offset: int, length: int, raw_length: int, sha256: str, record: str, content: str
+    ) -> None:
         row = (self.segments, offset, length, raw_length, bytes.fromhex(sha256))
         self._db.execute("INSERT INTO segments VALUES (?,?,?,?,?)", row)
+        self._db.execute("INSERT INTO contents VALUES (?,?)", (row[0], bytes.fromhex(content)))
         self.records += bytes.fromhex(record)
         self.segments += 1
 
@@ -139,6 +142,7 @@ class Layout:
             self.cut = Cut(sliced.id, sliced.offset)
             return
         self._db.execute("DELETE FROM segments WHERE id >= ?", (sliced.segment,))
+        self._db.execute("DELETE FROM contents WHERE segment >= ?", (sliced.segment,))
         self._db.execute("DELETE FROM files WHERE segment >= ?", (sliced.segment,))
         del self.records[len(self.records) // self.segments * sliced.segment :]
         self.segments = sliced.segment

@@ -45,9 +45,8 @@ class Noting:
                 "captured": captured,
                 "facts": facts(self._plan, master),
                 "salt": master.params.salt.hex() if master else "",
-                "copied": copied,
                 "first": reuse.segments - (old.segments if old else 0),
-                "start": reuse.size - (old.size if old else 0),
+                "start": sum(run.size for run in reuse.runs),
             },
         )
         if old:

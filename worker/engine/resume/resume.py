@@ -16,10 +16,10 @@ from worker.engine.config import PlanConfig
 from worker.engine.errors import StorageError
 from worker.engine.resume.layout import Layout, lines
 from worker.engine.resume.salvage import Left, left_over
-from worker.engine.reuse.base import COPY_REFUSED, Base, facts, may_copy
+from worker.engine.reuse.base import Base, facts
 from worker.engine.reuse.changes import compare, forget, keep, unchanged_segments
-from worker.engine.reuse.copying import sample
 from worker.engine.reuse.layout import Run, choose, find_runs
+from worker.engine.reuse.refused import COPY_REFUSED
 from worker.engine.reuse.reuse import Resumed, Reuse, full
 from worker.engine.storage import MOST_PARTS, Storage, UploadGone
 
@@ -42,7 +42,7 @@ def go_on(
     best = _best(storage, plan, facts(plan, master))
     if best is None:
         return reuse
-    if reuse.reason == COPY_REFUSED or not may_copy(storage, plan):
+    if reuse.reason == COPY_REFUSED or not storage.abilities(plan).copies:
         best.drop(storage)
         return reuse
     try:
@@ -105,7 +105,9 @@ def _take_over(
         segments = unchanged_segments(index)
         most = _MOST_RUNS * storage.max_parts // MOST_PARTS
         runs = tuple(choose(find_runs(segments), plan.reuse.least_copy, most=most))
-        files, content = keep(index, runs, first=reuse.segments, start=reuse.size)
+        files, content = keep(
+            index, runs, first=reuse.segments, start=sum(run.size for run in reuse.runs)
+        )
         rest = _rest(index, layout, runs)
     finally:
         index.detach()
@@ -116,8 +118,7 @@ def _take_over(
     records = b"".join(_records(base, runs))
     resumed = Resumed(base, left, runs, files - reuse.files, content, records, rest)
     log.info("going on with %s: %d bytes are there", left.key, resumed.size)
-    count = reuse.segments + resumed.segments
-    return replace(reuse, resumed=resumed, sample=sample(index, count))
+    return replace(reuse, resumed=resumed)
 
 
 def _records(base: Base, runs: tuple[Run, ...]) -> Iterator[bytes]:

@@ -66,9 +66,7 @@ class Left:
         """Ask the server what it has."""
         try:
             listed = sorted(storage.upload_parts(self.key, self.upload_id), key=_number)
-            parts = [part for n, part in enumerate(listed, 1) if part.number == n]
-            # Fewer than were copied at its beginning are of no use.
-            self.parts = parts if len(parts) >= int(self.said["copied"]) else []
+            self.parts = [part for n, part in enumerate(listed, 1) if part.number == n]
         except NotFound:
             self.found = self._closed(storage)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,21 +15,10 @@ from worker.engine.config import PlanConfig
 from worker.engine.errors import ArchiveError
 from worker.engine.metadata import Metadata
 from worker.engine.retention import Held
+from worker.engine.reuse.refused import COPY_REFUSED, NotReused
 from worker.engine.storage import Storage
 
-COPY_REFUSED = "COPY_REFUSED"
-PACKING = 1  # raised when the same files would be packed into other bytes
-
-
-class NotReused(Exception):
-    """Nothing is taken over: `code` and the exception's text say why.
-
-    `generation` of the backup that is made instead; 0 but while copying is not tried again.
-    """
-
-    def __init__(self, code: str, reason: str, generation: int = 0) -> None:
-        super().__init__(reason)
-        self.code, self.generation = code, generation
+PACKING = 2  # raised when the same files would be packed into other bytes
 
 
 @dataclass(frozen=True)
@@ -38,7 +26,8 @@ class Base:
     """`index` is its opened index, `records` its manifest's (empty for a plain archive).
 
     `generation` counts the backups since the last full one; `captured`: when its files were
-    first looked at, nanoseconds since the epoch, by the clock of the machine that did.
+    first looked at, nanoseconds since the epoch, by the clock of the machine that did. `joins`:
+    short stretches of it may pass through temporary objects.
     """
 
     key: str
@@ -47,6 +36,7 @@ class Base:
     captured: int
     index: Path
     records: bytes = field(repr=False)
+    joins: bool = False
 
 
 def facts(plan: PlanConfig, master: MasterKey | None) -> dict[str, str]:
@@ -59,31 +49,33 @@ def facts(plan: PlanConfig, master: MasterKey | None) -> dict[str, str]:
     }
 
 
-def may_copy(storage: Storage, plan: PlanConfig) -> bool:
-    """Whether the server copies stretches of any length. Asked before anything is sent: some say
-    no only when everything was."""
-    return storage.abilities(plan).copies
-
-
-@contextmanager
 def open_base(
-    storage: Storage, plan: PlanConfig, master: MasterKey | None, held: Held
-) -> Iterator[Base]:
-    """The base, its index at hand. Raises `NotReused`, `StorageError`, `TargetError`."""
+    stack: ExitStack, storage: Storage, plan: PlanConfig, master: MasterKey | None, held: Held
+) -> Base:
+    """The base, its index at hand until `stack` is closed.
+
+    Raises `NotReused`, `StorageError`, `TargetError`.
+    """
     backup = _newest(storage, plan, held)
+    if backup.size < plan.reuse.least_copy:
+        raise NotReused("TOO_LITTLE", "the last backup is smaller than a part that is copied")
     etag = storage.head(backup.key).etag
     try:
-        with open_index(storage, plan, backup) as index:
-            known = dict(index.query("SELECT key, value FROM info").fetchall())
-            generation = _generation(plan, known, facts(plan, master))
-            records = _records(storage, plan, backup, master, index)
-            captured = int(known["captured"])
-            base = Base(backup.key, etag, generation, captured, index.file, records)
-            yield base
+        index = stack.enter_context(open_index(storage, plan, backup))
+        known = dict(index.query("SELECT key, value FROM info").fetchall())
+        generation = _generation(plan, known, facts(plan, master))
+        records = _records(storage, plan, backup, master, index)
+        captured = int(known["captured"])
     except ArchiveError as error:
         raise NotReused("BASE_UNREADABLE", error.message) from error
     except (KeyError, ValueError) as error:
         raise NotReused("BASE_UNREADABLE", "the last backup's index is not whole") from error
+    able = storage.abilities(plan)
+    if not able.copies:
+        raise NotReused(COPY_REFUSED, "the server does not copy parts of any size", generation)
+    # Where what is deleted goes on taking space, nothing passes.
+    joins = plan.reuse.joins and not able.keeps_deleted
+    return Base(backup.key, etag, generation, captured, index.file, records, joins)
 
 
 def _newest(storage: Storage, plan: PlanConfig, held: Held) -> BackupInfo:

@@ -1,18 +1,16 @@
-"""Which stretches of the last archive are copied, and cut into which parts. Pure: no IO.
+"""Which stretches of the last archive are copied unread. Pure: no IO.
 
-The new archive begins with the kept segments in their old order, as copied parts; everything
-that is packed follows. So no copied part ever comes behind a part that is too small.
+The new archive begins with the kept segments in their old order; everything that is packed follows.
+So what changes often gathers at its end, and what rests at its front.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
 MAX_RUNS = 2000
-_LARGEST_PART = 256 * 1024 * 1024  # bytes: a server answers well within a request's time limit
-MOST_PIECES = 2000  # beyond one a run: with the runs, half of the 10,000 parts
+MAX_SHORT = 200  # each passes through a temporary object
 
 
 class Run(NamedTuple):
@@ -42,26 +40,20 @@ def find_runs(segments: Iterable[tuple[int, int, int]]) -> Iterator[Run]:
         yield run
 
 
-def choose(runs: Iterable[Run], least: int, *, most: int = MAX_RUNS) -> list[Run]:
-    """The runs worth a part of their own: at least `least` bytes, and no more than `most`."""
-    long = [run for run in runs if run.size >= least]
-    largest = sorted(long, key=lambda run: run.size, reverse=True)[:most]
-    return sorted(largest)
+def choose(
+    runs: Iterable[Run], least: int, *, most: int = MAX_RUNS, worth: int | None = None
+) -> list[Run]:
+    """The runs that are copied: of those with a part of their own, of `least` bytes or more, the
+    largest `most`; behind them shorter ones of `worth` bytes or more, where these can be joined.
 
-
-def cut(
-    runs: Iterable[Run], *, largest: int | None = None, pieces: int = MOST_PIECES
-) -> list[tuple[int, int]]:
-    """The bytes [start, end) of each part: halves, thirds, ... of runs that are too long.
-
-    No more than `pieces` parts beyond one a run.
+    Each in their old order. Without a long one there is nothing that others could be joined to.
     """
     runs = list(runs)
-    limit = largest or max(_LARGEST_PART, -(-sum(run.size for run in runs) // pieces))
-    return [piece for run in runs for piece in _pieces(run, limit)]
+    long = _largest((run for run in runs if run.size >= least), most)
+    if worth is None or not long:
+        return long
+    return long + _largest((run for run in runs if worth <= run.size < least), MAX_SHORT)
 
 
-def _pieces(run: Run, limit: int) -> Iterator[tuple[int, int]]:
-    count = -(-run.size // limit)
-    ends = [run.start + run.size * number // count for number in range(count + 1)]
-    return pairwise(ends)
+def _largest(runs: Iterable[Run], most: int) -> list[Run]:
+    return sorted(sorted(runs, key=lambda run: run.size, reverse=True)[:most])

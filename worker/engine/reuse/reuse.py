@@ -5,26 +5,29 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from worker.engine.archive.index import FileRow, Index, SegmentRow
 from worker.engine.archive.keys import MasterKey
 from worker.engine.archive.manifest import RECORD
+from worker.engine.capture.parts import PartWriter
+from worker.engine.capture.pieces import Copy
+from worker.engine.capture.stretch import Source
 from worker.engine.config import PlanConfig
 from worker.engine.errors import StorageError, TargetError
 from worker.engine.progress import Progress
 from worker.engine.retention import Held
-from worker.engine.reuse.base import COPY_REFUSED, Base, NotReused, facts, may_copy, open_base
-from worker.engine.reuse.changes import compare, forget, keep, unchanged_segments
-from worker.engine.reuse.copying import check, copy_parts, sample
-from worker.engine.reuse.layout import MAX_RUNS, MOST_PIECES, Run, choose, cut, find_runs
-from worker.engine.storage import MOST_PARTS, Storage, Upload
+from worker.engine.reuse.base import Base, facts, open_base
+from worker.engine.reuse.changes import compare, forget, keep, look_again, unchanged_segments
+from worker.engine.reuse.copying import check
+from worker.engine.reuse.layout import MAX_RUNS, Run, choose, find_runs
+from worker.engine.reuse.refused import NotReused
+from worker.engine.storage import MOST_PARTS, Storage
 
 log = logging.getLogger(__name__)
-
-
-_PIECES = 400  # parts of a run that broke off, beyond one a stretch
 
 
 class Left(Protocol):
@@ -60,27 +63,22 @@ class Resumed:
 @dataclass(frozen=True)
 class Reuse:
     """What comes first in the new archive. Sizes in bytes; `files` and `content` are the
-    unchanged files and what is in them; `sample` is read back afterwards; `reason` says why
-    nothing is taken over from the last backup. Behind that comes what is `resumed`."""
+    unchanged files and what is in them; `reason` says why nothing is taken over from the last
+    backup. Behind that comes what is `resumed`. `deep`: everything is read and compared."""
 
     base: Base | None = None
     runs: tuple[Run, ...] = ()
     files: int = 0
     content: int = 0
     records: bytes = field(default=b"", repr=False)
-    sample: tuple[SegmentRow, ...] = ()
     reason: str = ""
+    deep: bool = False
     refused: int = 0  # for how many backups the server was not asked to copy
     resumed: Resumed | None = None
 
     @property
     def segments(self) -> int:
         return _segments(self.runs) + (self.resumed.segments if self.resumed else 0)
-
-    @property
-    def size(self) -> int:
-        """Bytes that are copied inside the bucket."""
-        return sum(run.size for run in self.runs) + (self.resumed.size if self.resumed else 0)
 
     @property
     def unchanged(self) -> int:
@@ -95,26 +93,28 @@ class Reuse:
     def generation(self) -> int:
         return self.base.generation if self.base else self.refused
 
-    def copy(self, upload: Upload, progress: Progress, *, max_parts: int = MOST_PARTS) -> int:
-        """The number of the last part copied, 0 for none. Raises `NotReused`."""
-        last = 0
+    @property
+    def source(self) -> Source | None:
+        """Where what is read may stand already."""
+        base = self.base
+        return Source(base.key, base.etag, base.records) if base else None
+
+    def copy(self, writer: PartWriter, progress: Progress) -> None:
+        """Begin the archive. Raises `NotReused` where the server does not copy."""
         if self.base is not None:
-            parts = cut(self.runs, pieces=MOST_PIECES * max_parts // MOST_PARTS)
-            last = copy_parts(upload, self.base, parts, progress)
+            _copy(writer, self.base, self.runs)
             progress.advance(files=self.files, bytes=self.content)
         if (old := self.resumed) is not None:
-            pieces = cut(old.runs, pieces=_PIECES * max_parts // MOST_PARTS)
-            last = copy_parts(upload, old.base, pieces, progress, after=last)
+            _copy(writer, old.base, old.runs)
             progress.advance(files=old.files, bytes=old.content)
-        return last
 
-    def check(self, storage: Storage, key: str) -> None:
+    def check(self, storage: Storage, key: str, some: Iterable[SegmentRow]) -> None:
         """Read back some of what was copied into `key`. Damage removes that archive again.
 
         Raises `NotReused`, `StorageError`.
         """
         try:
-            check(storage, key, self.sample)
+            check(storage, key, some)
         except NotReused:
             with contextlib.suppress(StorageError):  # the full backup replaces it anyway
                 storage.delete(key)
@@ -127,6 +127,11 @@ class Reuse:
         return {**facts(plan, master), **told, **({"base": self.base.key} if self.base else {})}
 
 
+def _copy(writer: PartWriter, base: Base, runs: Iterable[Run]) -> None:
+    for run in runs:
+        writer.copy(Copy(base.key, base.etag, run.start, run.end))
+
+
 def _segments(runs: tuple[Run, ...]) -> int:
     return sum(run.last - run.first + 1 for run in runs)
 
@@ -136,46 +141,62 @@ def full(reason: str) -> Reuse:
     return Reuse(reason=reason)
 
 
-def plan_reuse(
-    storage: Storage, plan: PlanConfig, master: MasterKey | None, held: Held, index: Index
-) -> Reuse:
-    """Compare the scanned folder with the last backup; kept segments are in the index then.
+def open_for(
+    stack: ExitStack, storage: Storage, plan: PlanConfig, master: MasterKey | None, held: Held
+) -> Base | Reuse:
+    """The last backup, to be compared with; or what is done without it.
 
     Whatever speaks against it makes a full backup, and never an error.
     """
     if plan.reuse.full_every <= 1:
         return full("FULL_DUE")
     try:
-        with open_base(storage, plan, master, held) as base:
-            return _take_over(storage, plan, index, base)
+        return open_base(stack, storage, plan, master, held)
     except NotReused as reason:
-        log.info("a full backup: %s", reason)
-        return Reuse(reason=reason.code, refused=reason.generation)
+        return _full_for(reason)
     except (StorageError, TargetError) as error:
         log.warning("a full backup, as the last one cannot be read: %s", error.message)
         return full("BASE_UNREADABLE")
 
 
-def _take_over(storage: Storage, plan: PlanConfig, index: Index, base: Base) -> Reuse:
+def take_over(
+    storage: Storage, plan: PlanConfig, index: Index, base: Base, *, deep: bool = False
+) -> Reuse:
+    """Compare the scanned folder with the base; kept segments are in the index then."""
+    deep = deep or _is_deep(plan, base)
     index.attach(base.index)
     try:
-        compare(index, before=base.captured - plan.reuse.settled)
-        most = MAX_RUNS * storage.max_parts // MOST_PARTS
-        long = choose(find_runs(unchanged_segments(index)), plan.reuse.least_copy, most=most)
-        runs = tuple(long)
-        if not runs:
-            raise NotReused("TOO_LITTLE", "next to nothing is as it was")
-        if not may_copy(storage, plan):
-            why = "the server does not copy parts of any size"
-            raise NotReused(COPY_REFUSED, why, base.generation)
+        compare(index, before=base.captured - plan.reuse.settled, deep=deep)
+        runs = _chosen(storage, plan, index, base)
         files, content = keep(index, runs)
-    except sqlite3.DatabaseError:
+        if not look_again(index) and not runs:
+            return _full_for(NotReused("TOO_LITTLE", "next to nothing is as it was"))
+    except sqlite3.DatabaseError as error:
         forget(index)
-        raise
+        log.warning("a full backup, as the last one's index cannot be read: %s", error)
+        return full("BASE_UNREADABLE")
     finally:
         index.detach()
     records = b"".join(
         base.records[run.first * RECORD.size : (run.last + 1) * RECORD.size] for run in runs
     )
-    chosen = sample(index, sum(run.last - run.first + 1 for run in runs))
-    return Reuse(base, runs, files, content, records, chosen)
+    return Reuse(base, runs, files, content, records, deep=deep)
+
+
+def _full_for(reason: NotReused) -> Reuse:
+    log.info("a full backup: %s", reason)
+    return Reuse(reason=reason.code, refused=reason.generation)
+
+
+def _chosen(storage: Storage, plan: PlanConfig, index: Index, base: Base) -> tuple[Run, ...]:
+    most = MAX_RUNS * storage.max_parts // MOST_PARTS
+    worth = plan.reuse.worth if base.joins else None
+    found = find_runs(unchanged_segments(index))
+    return tuple(choose(found, plan.reuse.least_copy, most=most, worth=worth))
+
+
+def _is_deep(plan: PlanConfig, base: Base) -> bool:
+    """Whether all is read and compared this time; never while instances wait for it."""
+    waiting = plan.stop_instances and not plan.read_dir
+    every = plan.reuse.deep_every
+    return bool(every) and base.generation % every == 0 and not waiting
