@@ -14,7 +14,7 @@ from worker.engine.capture import parts
 from worker.engine.capture.parts import PartWriter
 from worker.engine.config import PlanConfig, ReuseConfig, StorageConfig
 from worker.engine.errors import StorageError
-from worker.engine.storage import MOST_PARTS
+from worker.engine.storage import MOST_PARTS, Abilities
 from worker.engine.storage.s3 import open_storage
 
 
@@ -121,3 +121,11 @@ def test_row_47_more_than_ten_thousand_parts_are_refused_with_a_hint(
         with pytest.raises(StorageError) as caught:
             writer.write(b"x")
     assert "parts will be larger" in caught.value.hint
+
+
+def test_keys_that_may_not_delete_make_no_temporary_objects(
+    plan: PlanConfig, proxy: FaultProxy, config: StorageConfig
+) -> None:
+    proxy.faults = [Fault("DELETE", "", times=99, request=lambda _: refusal(403, "AccessDenied"))]
+    found = open_storage(config).abilities(plan)
+    assert found == Abilities(copies=True, keeps_deleted=True)

@@ -8,12 +8,16 @@ each piece moves 10 MiB inside the server at most.
 
 from __future__ import annotations
 
+import logging
+
 from worker.engine.capture.pieces import Copy, Piece, size_of
 from worker.engine.crashpoints import crashpoint
 from worker.engine.errors import StorageError
 from worker.engine.naming import temporary_key
 from worker.engine.reuse.refused import completing, copying
 from worker.engine.storage import Storage, Upload
+
+log = logging.getLogger(__name__)
 
 
 def send(upload: Upload, number: int, piece: Piece) -> None:
@@ -52,8 +56,7 @@ class Joiner:
         self._object = key
         joined = self._join(key, piece)
         crashpoint("backup.joined")
-        if before:
-            self._storage.delete(before)
+        self._delete(before)
         if ready:
             part, joined = joined.cut(ready)
             send(self._upload, number, part)
@@ -66,9 +69,17 @@ class Joiner:
 
     def drop(self) -> None:
         """No object stays."""
-        if self._object:
-            self._storage.delete(self._object)
+        self._delete(self._object)
         self._object = ""
+
+    def _delete(self, key: str) -> None:
+        """One that cannot be deleted now is the janitor's."""
+        if not key:
+            return
+        try:
+            self._storage.delete(key)
+        except StorageError as error:
+            log.warning("the temporary object %s stays for now: %s", key, error.message)
 
     def _join(self, key: str, piece: Piece) -> Copy:
         with self._storage.start_upload(key, metadata=self._stamp) as upload:

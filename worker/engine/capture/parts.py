@@ -8,7 +8,6 @@ that. Memory: at most `in_flight + 3` parts.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections import deque
 from collections.abc import Callable
@@ -149,8 +148,7 @@ class PartWriter:
         self._joining.close(grace=grace)
         self._digester.shutdown(cancel_futures=True)
         if self._joiner:
-            with contextlib.suppress(StorageError):  # the janitor knows them
-                self._joiner.drop()
+            self._joiner.drop()
 
     def __enter__(self) -> PartWriter:
         return self

@@ -79,11 +79,19 @@ def _try(storage: Storage, start: str) -> Abilities:
     try:
         put = storage.put(source, content)
         copies = _copy(storage, source, put.etag, copied) and _is_whole(storage, copied, content)
-        return Abilities(copies=copies, keeps_deleted=bool(put.version))
     finally:
-        for key in (source, copied):
-            with suppress(StorageError):
-                storage.delete(key)
+        gone = _cleared(storage, source, copied)
+    return Abilities(copies=copies, keeps_deleted=bool(put.version) or not gone)
+
+
+def _cleared(storage: Storage, *keys: str) -> bool:
+    """Whether they could be deleted: some keys may write alone."""
+    left = set(keys)
+    for key in keys:
+        with suppress(StorageError):
+            storage.delete(key)
+            left.discard(key)
+    return not left
 
 
 def _copy(storage: Storage, source: str, etag: str, target: str) -> bool:
