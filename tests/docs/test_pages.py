@@ -43,7 +43,7 @@ def test_readme_from_the_first_backup_to_a_restore_plain_and_encrypted(folder):
 def test_readme_a_running_backup(folder):
     """The service was started by what `make run` runs; `scripts/try_on_bare_debian.sh` types it."""
     run, doctor = blocks(section(README, "A running backup"))
-    asked = ["make", "-n", "-o", "install", *run.split()[1:]]
+    asked = ["make", "--no-print-directory", "-n", "-o", "install", *run.split()[1:]]
     told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert told == "exec .venv/bin/python -m launcher\n"
     assert "ok    bucket: " in folder.type(doctor)

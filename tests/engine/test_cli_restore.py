@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from contextlib import closing
@@ -120,9 +121,11 @@ def test_at_chooses_the_newest_backup_of_that_time_or_before(
     made = shell.json("backup")["backupKey"]
     start = made[: made.index("202")]
     for stamp in ("2025-01-01T12-00-00-000Z", "2025-01-03T12-00-00-000Z"):
-        for end in (".tar.gz", ".tar.gz.metadata.json"):
-            source = {"Bucket": bucket, "Key": made.removesuffix(".tar.gz") + end}
-            s3.copy_object(Bucket=bucket, Key=start + stamp + end, CopySource=source)
+        key, source = f"{start}{stamp}.tar.gz", {"Bucket": bucket, "Key": made}
+        s3.copy_object(Bucket=bucket, Key=key, CopySource=source)
+        said = json.loads(s3.get_object(Bucket=bucket, Key=f"{made}.metadata.json")["Body"].read())
+        text = json.dumps({**said, "timestamp": stamp}).encode()
+        s3.put_object(Bucket=bucket, Key=f"{key}.metadata.json", Body=text)
     s3.delete_object(Bucket=bucket, Key=f"{made}.metadata.json")
 
     def at(time: str, **env: str) -> str:

@@ -72,7 +72,8 @@ def whole(plan: PlanConfig, config: StorageConfig, key: str, place: Path) -> Non
     archive = b"".join(storage.get(key))
     made = next(one.metadata for one in list_backups(storage, plan) if one.key == key)
     assert made is not None
-    assert made.checksum == f"sha256:{hashlib.sha256(archive).hexdigest()}"
+    if not made.bytes_copied:  # else the checksum is that of its segments
+        assert made.checksum == f"sha256:{hashlib.sha256(archive).hexdigest()}"
     run_verify(plan, storage, Progress(), key=key)
     assert describe(untar(archive, place)) == describe(plan.data_dir)
 

@@ -135,8 +135,9 @@ def worn(shell: Shell) -> Path:
 def test_row_55_what_a_failing_disk_does_not_give_is_listed_and_all_else_is_saved(
     shell: Shell, worn: Path
 ) -> None:
-    # The second slice as a whole, its first half, and so on down to its first 4 KiB.
-    code, said = shell.run("backup", before=failing_reads(worn, "2..12"))
+    # Behind the head and the rest of the first slice: the second slice as a whole, its first
+    # half, and so on down to its first 4 KiB.
+    code, said = shell.run("backup", before=failing_reads(worn, "3..13"))
     assert code == 0, said
     assert "worn.bin" in said
     assert shell.notes() == {"worn.bin": "FILE_READ_ERROR"}
