@@ -274,13 +274,14 @@ class BackupRun:
             if self.reuse.resumed:
                 self.reuse.resumed.left.close()
 
-    def _begun(self, upload: Upload) -> PartWriter:
+    @contextmanager
+    def _begun(self, upload: Upload) -> Iterator[PartWriter]:
         """Written down, and with what is taken over already in it."""
         self.progress.record("upload", key=self.key, uploadId=upload.upload_id)
         crashpoint("backup.upload-begun")
         most = self.storage.max_parts
         new = self.totals.bytes - self.reuse.unchanged
-        writer = PartWriter(
+        with PartWriter(
             upload,
             part_size(new, parts=NEW_PARTS * most // MOST_PARTS),
             least=self.plan.reuse.least_copy,
@@ -288,18 +289,14 @@ class BackupRun:
             max_parts=most,
             largest_copy=largest_copy(self.totals.bytes, max_parts=most),
             check=self.progress.checkpoint,
-        )
-        try:
+        ) as writer:
             self.reuse.copy(writer, self.progress)
-        except BaseException:
-            writer.close()
-            raise
-        self.noting.begin(
-            upload, self.key, self.captured, self.master, self.reuse, copied=writer.parts
-        )
-        if self.reuse.resumed:
-            crashpoint("backup.resumed")
-        return writer
+            self.noting.begin(
+                upload, self.key, self.captured, self.master, self.reuse, copied=writer.parts
+            )
+            if self.reuse.resumed:
+                crashpoint("backup.resumed")
+            yield writer
 
     def _joiner(self, upload: Upload) -> Joiner | None:
         base = self.reuse.base
