@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,14 @@ def said(code: str, **options: object) -> list[str]:
     lines: list[str] = []
     run([PYTHON, "-c", code], timeout=30, on_line=lines.append, **options)  # type: ignore[arg-type]
     return lines
+
+
+def ends_soon(folder: Path, name: str) -> bool:
+    """SIGKILL was sent; on a busy machine it takes the kernel a moment."""
+    deadline = time.monotonic() + 10
+    while alive(folder, name) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not alive(folder, name)
 
 
 def test_the_exit_code_is_told():
@@ -69,7 +78,7 @@ def test_a_command_out_of_time_is_ended_with_all_that_it_started(tmp_path: Path)
     with pytest.raises(NotRun, match="did not end within 2 seconds"):
         run(argv, timeout=2)
     assert (tmp_path / "x.pid").exists()
-    assert not alive(tmp_path, "x")
+    assert ends_soon(tmp_path, "x")
 
 
 def test_one_that_will_not_end_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -77,7 +86,7 @@ def test_one_that_will_not_end_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_pa
     with pytest.raises(NotRun):
         run([PYTHON, "-c", SLEEPER, str(tmp_path), "deaf"], timeout=2)
     assert (tmp_path / "x.pid").exists()
-    assert not alive(tmp_path, "x")
+    assert ends_soon(tmp_path, "x")
 
 
 def test_what_a_command_leaves_running_is_not_waited_for(tmp_path: Path):
@@ -112,4 +121,4 @@ def test_the_caller_s_own_trouble_ends_the_command(tmp_path: Path):
     with pytest.raises(ZeroDivisionError):
         run([PYTHON, "-c", SLEEPER, str(tmp_path)], timeout=30, on_line=fail)
     assert (tmp_path / "x.pid").exists()
-    assert not alive(tmp_path, "x")
+    assert ends_soon(tmp_path, "x")

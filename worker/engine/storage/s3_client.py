@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
 SPARE_CONNECTIONS = 4  # for the requests besides the parts: HEAD, list, abort
+REDIRECTS = (301, 302, 307, 308)
 _making = threading.Lock()
 
 
@@ -78,6 +79,7 @@ def make_client(
             config=_tuning(config, concurrency, patience, default_checksums=default_checksums),
         )
         client.meta.events.register_last("before-call.s3", _ask_for_no_leave)
+        client.meta.events.register_first("needs-retry.s3", _follow_only_to_regions)
         look_at_lines(client)
         return client
 
@@ -86,6 +88,21 @@ def _ask_for_no_leave(params: dict[str, Any], **_: Any) -> None:
     """Bodies go at once: botocore would ask for leave first (Expect: 100-continue) and wait for
     a round trip with each part, or for a second where a server does not answer that."""
     params["headers"].pop("Expect", None)
+
+
+def _follow_only_to_regions(
+    request_dict: dict[str, Any], response: tuple[Any, dict[str, Any]] | None, **_: Any
+) -> None:
+    """A redirect that names no region is an answer like any other.
+
+    botocore would ask with HEAD for the bucket's region; where that is redirected too it would
+    ask again and again, until Python's stack is full.
+    """
+    if response is None or response[0].status_code not in REDIRECTS:
+        return
+    headers = response[1]["ResponseMetadata"]["HTTPHeaders"]
+    if "x-amz-bucket-region" not in headers and "Region" not in response[1].get("Error", {}):
+        request_dict["context"].get("s3_redirect", {})["redirected"] = True
 
 
 @cache
