@@ -13,7 +13,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from worker.engine.archive.index import FileRow, Index, SegmentRow
-from worker.engine.archive.index_reader import IndexReader
+from worker.engine.archive.index_reader import IndexReader, order
 
 
 class Node(NamedTuple):
@@ -96,3 +96,4 @@ def write_index(
         index.note(ids[name], note)
     index.add_segments([SegmentRow(0, 0, 100, 1024, bytes(32))])
     index.finish({"name": "x", "format": "1"})
+    order(path)

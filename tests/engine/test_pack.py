@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from tests.engine.packing import Heard, pack_folder
 from tests.engine.trees import describe
+from worker.engine.capture import pipeline
 from worker.engine.capture.source import open_source, read_head
 from worker.engine.extract.tarread import read_members
 from worker.engine.progress import TROUBLE
@@ -277,8 +278,13 @@ def overwrite(path: Path) -> None:
     [(append, "FILE_GREW"), (overwrite, "FILE_CHANGED"), (Path.touch, "FILE_CHANGED")],
 )
 def test_what_is_only_appended_to_is_told_apart_from_what_changes(
-    folder: Path, tmp_path: Path, change: Callable[[Path], None], code: str
+    folder: Path,
+    tmp_path: Path,
+    change: Callable[[Path], None],
+    code: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(pipeline, "_AHEAD", 0)  # so that not all is read before any is packed
     path, before = folder / "large.log", os.urandom(30 * SEGMENT)
     path.write_bytes(before)
     heard = Changing(lambda: change(path))

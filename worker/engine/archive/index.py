@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from worker.engine.archive.manifest import RECORD
+
 FORMAT = 1
 ROOT = 1  # the id of the data folder's own row
 PAGE = 2000  # rows fetched at a time
+_SMALL = 4096  # pages of 8 KiB; more are not worth the time that making them fewer takes
 
 FILE, DIRECTORY, SYMLINK = "f", "d", "l"
 
@@ -28,7 +31,7 @@ CREATE TABLE info (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE segments (
     id INTEGER PRIMARY KEY, offset INTEGER NOT NULL, length INTEGER NOT NULL,
     raw_length INTEGER NOT NULL, sha256 BLOB NOT NULL);
-CREATE TABLE contents (segment INTEGER PRIMARY KEY, sha256 BLOB NOT NULL);
+CREATE TABLE contents (segment INTEGER PRIMARY KEY, digest BLOB NOT NULL);
 CREATE TABLE files (
     id INTEGER PRIMARY KEY, parent INTEGER NOT NULL, name BLOB NOT NULL, kind TEXT NOT NULL,
     mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, size INTEGER NOT NULL,
@@ -98,7 +101,8 @@ class FileRow(NamedTuple):
 class Like(NamedTuple):
     """A segment of the last archive: what is read now may be what stands in it.
 
-    At [offset, offset + length) there; `content` is the SHA-256 of its `raw_length` tar bytes.
+    At [offset, offset + length) there; `content` is the digest of its `raw_length` tar bytes (see
+    `content.py`).
     """
 
     number: int
@@ -112,7 +116,7 @@ class Like(NamedTuple):
 class SegmentRow(NamedTuple):
     """One gzip member (or frame) at [offset, offset + length) of the archive, in bytes.
 
-    `content` is the SHA-256 of its tar bytes, empty where nobody asked.
+    `content` is the digest of its tar bytes, empty where nobody asked.
     """
 
     id: int
@@ -126,6 +130,27 @@ class SegmentRow(NamedTuple):
 def create_tables(database: sqlite3.Connection) -> None:
     """Make a fresh file an index without content."""
     database.executescript(_SCHEMA)
+
+
+def order_by_folder(database: sqlite3.Connection) -> None:
+    """Prepare a whole index for looking up names. Not in the bucket: a fifth of its size there."""
+    database.execute("CREATE INDEX IF NOT EXISTS files_by_folder ON files (parent, name)")
+
+
+def add_manifests_segments(database: sqlite3.Connection, records: bytes) -> None:
+    """Fill the empty `segments` of a sealed archive's index from its manifest's records.
+
+    The bucket holds them once. An index of an older version has them, and is left as it is.
+    """
+    if database.execute("SELECT count(*) FROM segments").fetchone() != (0,):
+        return
+    offset = 0
+    database.execute("BEGIN")
+    for number, (length, raw_length, _, _, sha256) in enumerate(RECORD.iter_unpack(records)):
+        row = (number, offset, length, raw_length, sha256)
+        database.execute("INSERT INTO segments VALUES (?,?,?,?,?)", row)
+        offset += length
+    database.execute("COMMIT")
 
 
 class Index:
@@ -276,7 +301,7 @@ class Index:
         return [file for (file,) in rows]
 
     def segment(self, number: int) -> SegmentRow:
-        query = """SELECT s.*, coalesce(c.sha256, x'') FROM main.segments s
+        query = """SELECT s.*, coalesce(c.digest, x'') FROM main.segments s
         LEFT JOIN main.contents c ON c.segment = s.id WHERE s.id = ?"""
         return SegmentRow._make(self._db.execute(query, (number,)).fetchone())
 
@@ -309,12 +334,19 @@ class Index:
             directory = parent
         return b"/".join(reversed(parts))
 
-    def finish(self, info: dict[str, str]) -> None:
-        """Write the facts about the backup, index for browsing, and close the file."""
+    def finish(self, info: dict[str, str], *, sealed: bool = False) -> None:
+        """Write the facts about the backup and close the file.
+
+        `sealed`: a manifest tells what the segments are (`add_manifests_segments`).
+        """
         self._db.executemany("INSERT INTO info VALUES (?,?)", sorted(info.items()))
+        if sealed:
+            self._db.execute("DELETE FROM segments")
         self._db.execute("COMMIT")
         self._db.execute("DROP INDEX IF EXISTS files_by_segment")
-        self._db.execute("CREATE INDEX files_by_folder ON files (parent, name)")
+        (pages,) = self._db.execute("PRAGMA page_count").fetchone()
+        if pages <= _SMALL:
+            self._db.execute("VACUUM")
         self._db.close()
 
     def close(self) -> None:

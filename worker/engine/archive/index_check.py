@@ -19,10 +19,10 @@ _SCHEMA = {
     ("table", "info"),
     ("table", "segments"),
     ("table", "files"),
-    ("index", "files_by_folder"),
 }
 
 _CONTENTS = ("table", "contents")  # only the next backup needs it
+_MAY_BE = {_CONTENTS, ("index", "files_by_folder")}  # the latter in those of older versions
 
 # A parent has a smaller id than what lies in it, so that no chain of folders is a circle.
 _BAD_FILES = """
@@ -47,7 +47,7 @@ SELECT count(*) FROM segments WHERE
     OR typeof(sha256) <> 'blob' OR length(sha256) <> 32"""
 _BAD_CONTENTS = """
 SELECT count(*) FROM contents WHERE segment NOT IN (SELECT id FROM segments)
-    OR typeof(sha256) <> 'blob' OR length(sha256) <> 32"""
+    OR typeof(digest) <> 'blob' OR length(digest) <> 16"""
 
 
 def check_index(db: sqlite3.Connection, backup: BackupInfo) -> None:
@@ -62,7 +62,7 @@ def check_index(db: sqlite3.Connection, backup: BackupInfo) -> None:
 def _check_schema(db: sqlite3.Connection) -> None:
     found = db.execute("SELECT type, name, rootpage FROM sqlite_master LIMIT 20").fetchall()
     names = {(kind, name) for kind, name, _ in found}
-    if names not in (_SCHEMA, _SCHEMA | {_CONTENTS}) or not all(page for *_, page in found):
+    if names - _MAY_BE != _SCHEMA or not all(page for *_, page in found):
         raise sqlite3.DatabaseError("it holds other tables than an index")
     for table in (name for kind, name in names if kind == "table"):
         if any(column[6] for column in db.execute(f"PRAGMA table_xinfo({table})")):

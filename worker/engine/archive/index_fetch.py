@@ -26,10 +26,12 @@ _HINT = "The backup itself may be whole: verify it."
 
 @dataclass(frozen=True)
 class Pin:
-    """The index's SHA-256 (hex) as somebody to be believed gives it; `opener` where sealed."""
+    """The index's SHA-256 (hex) as somebody to be believed gives it; `opener` and the manifest's
+    `records` where sealed."""
 
     sha256: str
     opener: FrameOpener | None = field(default=None, compare=False)
+    records: bytes = field(default=b"", compare=False, repr=False)
 
     def cache_name(self, key: str) -> str:
         """Sealed and plain apart: a plain one is vouched for by less."""
@@ -94,7 +96,7 @@ def _from_manifest(storage: Storage, plan: PlanConfig, backup: BackupInfo) -> Pi
         raise
     if not manifest.index_sha256:
         raise _missing("its manifest names none")
-    return Pin(manifest.index_sha256, opener)
+    return Pin(manifest.index_sha256, opener, bytes(manifest.records))
 
 
 def _told(backup: BackupInfo) -> str:

@@ -16,7 +16,9 @@ from worker.engine.capture.pipeline import pack_segment
 from worker.engine.storage import Storage
 
 _BLOCK = 4 * 1024 * 1024
-_LEVEL = 1  # read once, written once: speed counts
+_LEVEL = 6  # it is most of what is sent where nothing changed
+_LARGE_LEVEL = 1  # of a million files, say: speed counts
+_LARGE = 32 * 1024 * 1024  # bytes
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,10 @@ class IndexObject:
 def pack_index(index: Path, packed: Path, master: MasterKey | None) -> IndexObject:
     """Pack the finished index file into the file `packed`."""
     digest, size = hashlib.sha256(), 0
+    level = _LEVEL if index.stat().st_size <= _LARGE else _LARGE_LEVEL
     with index.open("rb") as source, packed.open("wb") as target:
         while block := source.read(_BLOCK):
-            data = pack_segment(block, _LEVEL, master, Kind.INDEX).data
+            data = pack_segment(block, level, master, Kind.INDEX).data
             target.write(data)
             digest.update(data)
             size += len(data)

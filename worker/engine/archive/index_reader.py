@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from worker.engine.archive.index import DIRECTORY, FILE, ROOT, SegmentRow
+from worker.engine.archive.index import (
+    DIRECTORY,
+    FILE,
+    ROOT,
+    SegmentRow,
+    add_manifests_segments,
+    order_by_folder,
+)
 from worker.engine.archive.index_cache import IndexCache
 from worker.engine.archive.index_check import check_index
 from worker.engine.archive.index_fetch import Pin, cache_name, fetch_index, find_pin
@@ -193,6 +200,20 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+def order(path: Path) -> None:
+    """Prepare an index that was checked for an `IndexReader`."""
+    with closing(_writing(path)) as db:
+        order_by_folder(db)
+
+
+def _writing(path: Path) -> sqlite3.Connection:
+    """To a file that nobody reads yet, and that is fetched again if it gets lost."""
+    db = sqlite3.connect(path, isolation_level=None)
+    for pragma in ("trusted_schema=OFF", "journal_mode=OFF", "synchronous=OFF"):
+        db.execute(f"PRAGMA {pragma}")
+    return db
+
+
 def _uri(path: Path) -> str:
     return f"file:{quote(str(path))}?mode=ro&immutable=1"
 
@@ -235,8 +256,11 @@ def _cached(
 def _fill(storage: Storage, backup: BackupInfo, pin: Pin, part: Path) -> None:
     fetch_index(storage, backup, pin, part)
     try:
+        with closing(_writing(part)) as db:
+            add_manifests_segments(db, pin.records)
         with closing(connect(part)) as db:
             check_index(db, backup)
+        order(part)
     except sqlite3.DatabaseError as error:
         raise index_damaged(str(error)) from error
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from worker.engine.archive.index import DIRECTORY as FOLDER
 from worker.engine.archive.index import FILE, FORMAT, ROOT, SYMLINK, FileRow, Index
-from worker.engine.archive.index_reader import IndexReader, open_index
+from worker.engine.archive.index_reader import IndexReader, open_index, order
 from worker.engine.archive.members import NO_INDEX
 from worker.engine.archive.reader import open_archive
 from worker.engine.capture.workspace import workspace
@@ -70,6 +70,7 @@ def _write(
         index.finish({"name": PurePosixPath(backup.key).name, "format": str(FORMAT)})
     finally:
         index.close()
+    order(path)
     rows.mend_links(path)
 
 

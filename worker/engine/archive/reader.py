@@ -60,9 +60,9 @@ def open_archive(
     """A stream of the archive's tar bytes. Leaving early verifies nothing.
 
     `whole`: hold the object's own checksum against the metadata too where the archive is
-    encrypted. Its manifest pins every frame by seal and hash, so that adds nothing but time to
-    a restore. `observe` sees the object's own bytes once, in order; needs `whole`. Warns of
-    NOT_ENCRYPTED. Raises `KeyMismatch` before any content is fetched, `ArchiveError` for damage.
+    encrypted, and each frame's hash. Its manifest pins every frame by its seal, so that adds
+    nothing but time to a restore. `observe` sees the object's own bytes once, in order; needs
+    `whole`. Warns of NOT_ENCRYPTED. Raises `KeyMismatch` before any content is fetched, `ArchiveError` for damage.
     """
     check_name(backup)
     keep_buffers()
@@ -99,7 +99,8 @@ def _unpacked(
             if not whole:
                 source.ignore()
             name = PurePosixPath(backup.key).name
-            yield from unpack_frames(source, passphrases(plan), name=name, observe=segments.update)
+            hashed = segments.update if whole else None
+            yield from unpack_frames(source, passphrases(plan), name=name, observe=hashed)
             if not whole:
                 return
         elif head.startswith(_GZIP_MAGIC):

@@ -27,9 +27,11 @@ from worker.engine.archive.keys import MasterKey, find_key
 from worker.engine.errors import ArchiveError
 
 _Body = list[memoryview]  # in pieces, as they came
-_Unpacked = tuple[bytes | bytearray, bytes]  # tar bytes, manifest record
+_Unpacked = tuple[bytes | bytearray, bytes]  # tar bytes, the frame's record or its identity
 DIGEST_SIZE = 32  # bytes, at the end of a record
-_LOOKAHEAD = 4  # frames being opened at once
+_LOOKAHEAD = 4  # frames being opened at once, however large
+_AHEAD = 8 * 1024 * 1024  # bytes of frames: as many small ones as are in that, so that none waits
+_MOST_AHEAD = 32  # frames
 _NO_ROOM = bytearray()
 
 
@@ -38,21 +40,25 @@ def unpack_frames(
     passphrases: tuple[str, ...],
     *,
     name: str | None,
-    observe: Callable[[bytes], object] = lambda _: None,
+    observe: Callable[[bytes], object] | None = None,
 ) -> Iterator[bytes | bytearray]:
     """Raw tar bytes, a segment at a time. `name` is the archive's own name where known.
 
-    `observe` is told the SHA-256 of each segment's frame, in order, before its bytes come.
+    `observe` is told the SHA-256 of each segment's frame, in order, before its bytes come;
+    without it none is calculated, for seal, salt and place say all (`manifest.identity`).
     Raises `KeyMismatch` before anything is given out, `ArchiveError` for damage.
     """
-    reader = _FrameReader(source, passphrases)
-    seen = bytearray()
+    reader = _FrameReader(source, passphrases, hashed=observe is not None)
+    seen: list[bytes] = []
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="unpack") as pool:
         waiting: deque[Future[_Unpacked]] = deque()
+        sizes: deque[int] = deque()
         try:
             for header, body in reader.segments():
                 waiting.append(pool.submit(reader.unpack, header, body))
-                if len(waiting) > _LOOKAHEAD:
+                sizes.append(header.length)
+                while _enough(sizes):
+                    sizes.popleft()
                     yield _take(waiting, seen, observe)
             while waiting:
                 yield _take(waiting, seen, observe)
@@ -62,18 +68,27 @@ def unpack_frames(
     reader.check_end(seen, name)
 
 
+def _enough(sizes: deque[int]) -> bool:
+    """Whether frames of these sizes are as many as are to be under way."""
+    return len(sizes) > _MOST_AHEAD or (len(sizes) > _LOOKAHEAD and sum(sizes) > _AHEAD)
+
+
 def _take(
-    waiting: deque[Future[_Unpacked]], seen: bytearray, observe: Callable[[bytes], object]
+    waiting: deque[Future[_Unpacked]],
+    seen: list[bytes],
+    observe: Callable[[bytes], object] | None,
 ) -> bytes | bytearray:
     raw, record = waiting.popleft().result()
-    seen += record
-    observe(record[-DIGEST_SIZE:])
+    seen.append(record)
+    if observe is not None:
+        observe(record[-DIGEST_SIZE:])
     return raw
 
 
 class _FrameReader:
-    def __init__(self, source: ChunkReader, passphrases: tuple[str, ...]) -> None:
+    def __init__(self, source: ChunkReader, passphrases: tuple[str, ...], *, hashed: bool) -> None:
         self._source, self._passphrases = source, passphrases
+        self._record = manifest.record_of_pieces if hashed else manifest.identity
         self._master: MasterKey | None = None
         self._manifest: manifest.Manifest | None = None
         self._manifest_size = 0
@@ -97,7 +112,7 @@ class _FrameReader:
         assert self._master is not None
         member = open_into(self._room(header.length), header, body, self._master)
         raw = codec.decompress(member)
-        return raw, manifest.record_of_pieces(header.pack(), body, len(raw))
+        return raw, self._record(header.pack(), body, len(raw))
 
     def _room(self, size: int) -> bytearray:
         """Where this thread opens seals: it is done with one segment before it takes the next."""
@@ -106,7 +121,7 @@ class _FrameReader:
             room = self._rooms.room = bytearray(size)
         return room
 
-    def check_end(self, seen: bytearray, name: str | None) -> None:
+    def check_end(self, seen: list[bytes], name: str | None) -> None:
         """Trailer, end of file, and the manifest against what was read."""
         trailer = self._source.exactly(manifest.TRAILER.size)
         if manifest.parse_trailer(trailer) != self._manifest_size or self._source.some():

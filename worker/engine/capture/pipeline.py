@@ -4,8 +4,8 @@ A segment that may be the same as one of the last archive is hashed first, and n
 when it is.
 
 The caller's thread reads and collects; a small pool compresses, seals and hashes, which all
-release the interpreter lock or take next to nothing. At most `workers * 2` segments are
-between the two, so memory is bounded; the first failure stops everything.
+release the interpreter lock or take next to nothing. At most 16 MiB of segments are between
+the two, or two for each worker, so memory is bounded; the first failure stops everything.
 """
 
 from __future__ import annotations
@@ -19,20 +19,23 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from worker.engine.archive import codec, manifest
+from worker.engine.archive.content import content_digest
 from worker.engine.archive.frames import HEADER_SIZE, Kind, seal
 from worker.engine.archive.index import Like, SegmentRow
 from worker.engine.archive.keys import MasterKey
 from worker.engine.capture.lanes import RawSegment
 from worker.engine.capture.stretch import Copying, Held, Stretch
+from worker.engine.capture.trials import Trials
 from worker.engine.progress import Progress
 
 MAX_WORKERS = 4
+_AHEAD = 16 * 1024 * 1024  # bytes
 
 
 @dataclass(frozen=True)
 class Packed:
     """One segment ready to be written: `record` is its place in the manifest (sealed only),
-    `content` the SHA-256 of its tar bytes where that was asked for."""
+    `content` the digest of its tar bytes where that was asked for."""
 
     data: bytes | bytearray
     raw_length: int
@@ -49,20 +52,29 @@ class Same:
 
 
 def pack_or_know(
-    raw: bytes | bytearray, level: int, master: MasterKey | None, like: Like | None
+    raw: bytes | bytearray,
+    level: int,
+    master: MasterKey | None,
+    like: Like | None,
+    trial: codec.Trial | None,
 ) -> Packed | Same:
     """The packed segment, or that it is what `like` says."""
-    content = hashlib.sha256(raw).digest()
+    content = content_digest(raw)
     if like and like.content == content:
         return Same(raw)
-    return replace(pack_segment(raw, level, master), content=content)
+    return replace(pack_segment(raw, level, master, trial=trial), content=content)
 
 
 def pack_segment(
-    raw: bytes | bytearray, level: int, master: MasterKey | None, kind: Kind = Kind.SEGMENT
+    raw: bytes | bytearray,
+    level: int,
+    master: MasterKey | None,
+    kind: Kind = Kind.SEGMENT,
+    *,
+    trial: codec.Trial | None = None,
 ) -> Packed:
     """One gzip member, sealed into a frame where there is a key."""
-    member = codec.compress(raw, level)
+    member = codec.compress(raw, level, trial)
     if master is None:
         return Packed(member, len(raw), hashlib.sha256(member).digest(), b"")
     frame = seal(kind, member, master)
@@ -117,9 +129,10 @@ class Pipeline:
         self._writer, self._index, self._progress = writer, index, progress
         self._level, self._master = level, master
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="pack")
-        self._limit = workers * 2
-        self._pending: deque[tuple[RawSegment, Future[Packed | Same]]] = deque()
+        self._limit, self._ahead = workers * 2, 0
+        self._pending: deque[tuple[RawSegment, int, Future[Packed | Same]]] = deque()
         self._told, self._copying, self._passing = told, copying, passing
+        self._trials = Trials(level)
         takes = copying.takes if copying else _nothing
         self._stretch = Stretch(takes, self._copy, self._pack)
         self.copied: list[int] = []
@@ -129,10 +142,13 @@ class Pipeline:
 
     def submit(self, segment: RawSegment) -> None:
         """Hand over the archive's next segment; blocks while the pool is behind."""
-        future = self._begin(segment, segment.raw, segment.like if self._copying else None)
+        trial = self._trials.of(segment)
+        like = segment.like if self._copying else None
+        future = self._begin(segment, segment.raw, like, trial)
+        self._ahead += len(segment.raw)
+        self._pending.append((segment, len(segment.raw), future))
         segment.raw = b""  # the pool holds it now, and lets go of it when it is packed
-        self._pending.append((segment, future))
-        while len(self._pending) > self._limit:
+        while len(self._pending) > self._limit and self._ahead > _AHEAD:
             self._collect()
 
     def drain(self) -> None:
@@ -151,15 +167,20 @@ class Pipeline:
         self._pool.shutdown(cancel_futures=True)
 
     def _begin(
-        self, segment: RawSegment, raw: bytes | bytearray, like: Like | None
+        self,
+        segment: RawSegment,
+        raw: bytes | bytearray,
+        like: Like | None,
+        trial: codec.Trial | None = None,
     ) -> Future[Packed | Same]:
         level = codec.STORED if segment.stored else self._level
         if self._passing:
             return self._pool.submit(pack_segment, raw, level, self._master)
-        return self._pool.submit(pack_or_know, raw, level, self._master, like)
+        return self._pool.submit(pack_or_know, raw, level, self._master, like, trial)
 
     def _collect(self) -> None:
-        segment, future = self._pending.popleft()
+        segment, size, future = self._pending.popleft()
+        self._ahead -= size
         made = future.result()
         self._progress.checkpoint()
         if isinstance(made, Same):

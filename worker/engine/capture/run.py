@@ -355,7 +355,8 @@ class BackupRun:
 
     def _finish_index(self) -> IndexObject:
         facts = {"name": Path(self.key).name, "created": self._time(), "format": "1"}
-        self.index.finish({**facts, **self.reuse.info(self.plan, self.master, self.captured)})
+        facts |= self.reuse.info(self.plan, self.master, self.captured)
+        self.index.finish(facts, sealed=self.master is not None)
         path = self.work / "index.sqlite3"
         return pack_index(path, self.work / "index.packed", self.master)
 

@@ -22,7 +22,7 @@ from worker.engine.archive.index import SegmentRow
 from worker.engine.capture.lanes import Slices
 
 PREFIX = ".tarkeep-upload-"
-VERSION = 2
+VERSION = 3
 log = logging.getLogger(__name__)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from worker.engine.archive.index import DIRECTORY, ROOT, create_tables
+from worker.engine.archive.index import DIRECTORY, ROOT, create_tables, order_by_folder
 from worker.engine.archive.tarwrite import padded
 
 _FILE = "INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
@@ -84,7 +84,7 @@ class Layout:
                 self._line(line)
             if self._sliced and not self._sliced.whole:
                 self._leave(self._sliced)
-            self._db.execute("CREATE INDEX files_by_folder ON files (parent, name)")
+            order_by_folder(self._db)
             self._db.execute("COMMIT")
 
     def _line(self, said: dict[str, Any]) -> None:

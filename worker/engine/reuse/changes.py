@@ -70,7 +70,7 @@ INSERT INTO again SELECT f.segment, f.start, t.new FROM members m
 JOIN base.files f ON f.segment = m.segment JOIN twins t ON t.old = f.id
 WHERE m.members = m.alike AND m.segment NOT IN (SELECT old FROM moved)"""
 _WHOLES = """
-INSERT INTO wholes SELECT g.id, g.offset, g.length, g.raw_length, g.sha256, c.sha256
+INSERT INTO wholes SELECT g.id, g.offset, g.length, g.raw_length, g.sha256, c.digest
 FROM (SELECT DISTINCT segment FROM again) a JOIN base.segments g ON g.id = a.segment
 JOIN base.contents c ON c.segment = g.id
 WHERE a.segment + 1 IN (SELECT segment FROM members)"""
@@ -78,7 +78,7 @@ _LIKES = """
 WITH owned AS (
     SELECT g.id, max(m.segment) OVER (ORDER BY g.id) AS head
     FROM base.segments g LEFT JOIN members m ON m.segment = g.id)
-INSERT INTO likes SELECT t.new, g.id, g.offset, g.length, g.raw_length, g.sha256, c.sha256
+INSERT INTO likes SELECT t.new, g.id, g.offset, g.length, g.raw_length, g.sha256, c.digest
 FROM owned w JOIN base.files f ON f.segment = w.head AND f.kind = 'f'
 JOIN twins t ON t.old = f.id JOIN base.segments g ON g.id = w.id
 JOIN base.contents c ON c.segment = g.id
@@ -90,8 +90,8 @@ INSERT INTO main.segments (id, offset, length, raw_length, sha256)
 SELECT id + :shift, offset + :bytes, length, raw_length, sha256
 FROM base.segments WHERE id BETWEEN :first AND :last"""
 _MOVE_CONTENTS = """
-INSERT INTO main.contents (segment, sha256)
-SELECT segment + :shift, sha256 FROM base.contents WHERE segment BETWEEN :first AND :last"""
+INSERT INTO main.contents (segment, digest)
+SELECT segment + :shift, digest FROM base.contents WHERE segment BETWEEN :first AND :last"""
 _MOVE = """
 INSERT INTO moved SELECT id, id + :shift FROM base.segments
 WHERE id BETWEEN :first AND :last"""

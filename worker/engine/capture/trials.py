@@ -1,0 +1,44 @@
+"""Which segments share one trial of what packs them best: see `archive.codec.Trial`."""
+
+from __future__ import annotations
+
+from worker.engine.archive.codec import Trial
+from worker.engine.capture.lanes import RawSegment
+
+_TOGETHER = 8  # segments: 4 MiB of small files, 8 to 32 MiB of a large one
+
+
+class _Row:
+    """Segments one after another that are alike."""
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+        self.end()
+
+    def end(self) -> None:
+        self._trial: Trial | None = None
+        self._left = 0
+
+    def next(self, segment: RawSegment) -> Trial:
+        if self._trial is None or not self._left:
+            self._trial, self._left = Trial(segment.raw, self._level), _TOGETHER
+        self._left -= 1
+        return self._trial
+
+
+class Trials:
+    """Is told of all segments in their order, so that the same ones are packed the same way."""
+
+    def __init__(self, level: int) -> None:
+        self._slices, self._small = _Row(level), _Row(level)
+
+    def of(self, segment: RawSegment) -> Trial | None:
+        """The trial that counts for the segment; None where it is to have one of its own."""
+        if segment.stored:
+            return None
+        if not segment.places:  # a slice
+            return self._slices.next(segment)
+        if len(segment.places) > 1:
+            return self._small.next(segment)
+        self._slices.end()  # the header of a large file: of what kind that is will be seen
+        return None
