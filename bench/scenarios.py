@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -28,7 +28,9 @@ FIRST, RESTORE, FETCH, SMALL = "first backup", "restore", "one file", "many smal
 STOPPED, NEXT_DAY = "instances stopped", "instances stopped, a day later"
 UNCHANGED = "nothing changed"
 _WANTED_FILE = 100 * KIB
-_SETTLE = 6  # seconds; ext4 goes slowly through inodes deleted in the last five (its RECENTCY_MIN)
+_SETTLE = 6  # seconds
+_ROOM = 0.1  # of the disk: less, and what was restored before is deleted
+_FORGOTTEN = 61  # seconds; ext4 passes over inodes deleted in the last 60, one by one
 _SETTLED = 11  # seconds; a file changed within ten before a backup may have changed since unseen
 
 Task = Callable[[Tool, Place], Command]
@@ -208,7 +210,15 @@ def file_of(data: Path, size: int) -> str:
 
 
 def _empty(folder: Path) -> Path:
-    with suppress(FileNotFoundError):
-        shutil.rmtree(folder)
+    """A new folder there. What was restored before is put aside until all is over: to delete it
+    would cost whoever restores next (ext4's `recently_deleted`, RECENCY_MIN)."""
+    if folder.exists():
+        aside = folder.with_name(f"{folder.name}-{time.monotonic_ns()}")
+        folder.rename(aside)
+        disk = shutil.disk_usage(folder.parent)
+        if disk.free < _ROOM * disk.total:
+            for old in folder.parent.glob(f"{folder.name}-*"):
+                shutil.rmtree(old)
+            time.sleep(_FORGOTTEN)
     folder.mkdir(parents=True)
     return folder

@@ -62,7 +62,8 @@ def open_archive(
     `whole`: hold the object's own checksum against the metadata too where the archive is
     encrypted, and each frame's hash. Its manifest pins every frame by its seal, so that adds
     nothing but time to a restore. `observe` sees the object's own bytes once, in order; needs
-    `whole`. Warns of NOT_ENCRYPTED. Raises `KeyMismatch` before any content is fetched, `ArchiveError` for damage.
+    `whole`. Warns of NOT_ENCRYPTED. Raises `KeyMismatch` before any content is fetched,
+    `ArchiveError` for damage.
     """
     check_name(backup)
     keep_buffers()
