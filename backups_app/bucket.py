@@ -33,7 +33,8 @@ def backups(settings: Settings) -> list[BackupInfo]:
 def newest_made(plan: str, damaged: Collection[str]) -> datetime | None:
     """When the newest backup was made that is no known damage, as far as the bucket was seen.
 
-    A run that has ended since the last look counts too: it is written down after it.
+    A run that has ended since the last look counts too: it is written down after it. One that
+    found nothing changed says that the backup it names is as good as one of its own time.
     """
     seen = BucketSummary.objects.filter(plan=plan).first()
     made = (
@@ -41,8 +42,12 @@ def newest_made(plan: str, damaged: Collection[str]) -> datetime | None:
     )
     jobs = Job.objects.filter(plan=plan, kind=Kind.BACKUP, state=State.SUCCEEDED)
     since = jobs.filter(finished_at__gt=seen.looked_at) if seen else jobs
-    job = since.exclude(backup_key__in=damaged).filter(started_at__isnull=False).first()
-    return max([*made, *([job.started_at] if job and job.started_at else [])], default=None)
+    there = [key for key, _ in seen.made] if seen else []
+    same = jobs.filter(result__unchanged=True, backup_key__in=there)
+    for found in (since, same):
+        job = found.exclude(backup_key__in=damaged).filter(started_at__isnull=False).first()
+        made += [job.started_at] if job and job.started_at else []
+    return max(made, default=None)
 
 
 def _open(settings: Settings) -> Storage:

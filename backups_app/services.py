@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from backups_app import bucket, events, keeping, plans
-from backups_app.models import Job, Kind, Trigger
+from backups_app.models import Job, Kind, Mode, Trigger
 from backups_app.raw import as_text
 from backups_app.states import State
 from worker import tasks
@@ -45,13 +45,15 @@ class TooLateToCancel(EngineError):
     default_code = "TOO_LATE_TO_CANCEL"
 
 
-def start_backup(*, trigger: Trigger, requested_by: str, plan: str = DEFAULT_PLAN) -> Job:
+def start_backup(
+    *, trigger: Trigger, requested_by: str, plan: str = DEFAULT_PLAN, mode: Mode = Mode.USUAL
+) -> Job:
     """Queue a backup. `JobActive` when a job is active, `ConfigError` for wrong settings.
 
     Here as below: `NoSuchPlan` when there is no plan of that name.
     """
     asked = {"trigger": trigger, "requested_by": requested_by}
-    return _start(plans.settings_of(plan), Kind.BACKUP, **asked)
+    return _start(plans.settings_of(plan), Kind.BACKUP, mode=mode, **asked)
 
 
 def start_restore(
@@ -141,6 +143,7 @@ def retry(job: Job, *, not_before: Any, attempt: int) -> Job | None:
             paths=job.paths,
             entries=job.entries,
             target=job.target,
+            mode=job.mode,
             retry_of=job,
             not_before=not_before,
             attempt=attempt,

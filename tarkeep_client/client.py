@@ -66,8 +66,9 @@ class Tarkeep(Managing, Calls):
         """Sizes and durations over time."""
         return self._get("jobs/series", days=days)
 
-    def back_up(self) -> Job:
-        return self._start("trigger")
+    def back_up(self, mode: str = "") -> Job:
+        """`mode`: `full` packs all anew, `deep` reads and compares all; else as usual."""
+        return self._start("trigger", **({"mode": mode} if mode else {}))
 
     def dry_run(self) -> dict[str, Any]:
         """What a backup would save."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from backups_app import bucket, head, keeping, plans, proofs
 from backups_app.models import Job, Kind
-from worker.engine.backup import run_backup
+from worker.engine.backup import Mode, run_backup
 from worker.engine.catalogue import find_backup, list_backups
 from worker.engine.drill import run_drill
 from worker.engine.errors import ConfigError, EngineError
@@ -47,6 +47,7 @@ def _backup(job: Job, settings: Settings, progress: Progress, now: datetime) -> 
         fence=job.fence,
         held=keeping.held(job.plan),
         unfinished=of_earlier_attempts(job),
+        mode=cast("Mode", job.mode),
     )
     result = {
         "bucket": settings.storage.bucket,
@@ -64,6 +65,7 @@ def _backup(job: Job, settings: Settings, progress: Progress, now: datetime) -> 
         "keyId": made.metadata.key_id,
         "pruned": list(made.pruned),
         "downtime": made.downtime,
+        "unchanged": made.unchanged,
     }
     return {"backup_key": made.key, "result": result}
 

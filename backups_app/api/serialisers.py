@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers as s
 
 from backups_app.api.paths import path_json
-from backups_app.models import Job, Kind, Trigger
+from backups_app.models import Job, Kind, Mode, Trigger
 from backups_app.states import State
 from backups_app.waiting import why_waits
 from worker.engine.instances.recorded import stopped_since
@@ -88,6 +88,7 @@ class JobSerialiser(s.ModelSerializer[Job]):
     backupKey = s.CharField(source="backup_key")
     paths = s.ListField(child=s.CharField())
     entries = s.SerializerMethodField()
+    mode = s.ChoiceField(choices=Mode.choices, help_text="of a backup; empty: as usual")
     cancelRequested = s.SerializerMethodField()
     result = s.DictField()
 
@@ -97,7 +98,7 @@ class JobSerialiser(s.ModelSerializer[Job]):
             "id", "plan", "host", "kind", "trigger", "requestedBy", "state", "slot", "attempt",
             "retryOf", "notBefore", "revision", "createdAt", "startedAt", "finishedAt", "phase",
             "phases", "progress", "warnings", "warningCount", "error", "waits", "backupKey",
-            "paths", "entries", "target", "cancelRequested", "result",
+            "paths", "entries", "target", "mode", "cancelRequested", "result",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -152,6 +153,16 @@ class JobListSerialiser(s.Serializer[Any]):
 class WaitSerialiser(s.Serializer[Any]):
     wait = s.IntegerField(
         min_value=0, max_value=3600, required=False, default=0, help_text="seconds"
+    )
+
+
+class TriggerBody(s.Serializer[Any]):
+    mode = s.ChoiceField(
+        choices=Mode.choices,
+        allow_blank=True,
+        required=False,
+        default=Mode.USUAL,
+        help_text="full: pack all anew; deep: read all and compare, send what differs",
     )
 
 

@@ -19,7 +19,7 @@ from backups_app.api.file_serialisers import RestoreBody
 from backups_app.api.permissions import demand_typed_name
 from backups_app.api.requests import body_of, query_of
 from backups_app.api.responses import FINDING, STARTING
-from backups_app.models import Job, Trigger
+from backups_app.models import Job, Mode, Trigger
 from backups_app.states import State
 
 LOOK_EVERY: Final = 0.5
@@ -32,15 +32,17 @@ class TriggerView(View):
 
     @extend_schema(
         operation_id="trigger",
-        request=None,
+        request=s.TriggerBody,
         parameters=[s.WaitSerialiser],
         responses=STARTING,
     )
     def post(self, request: Request) -> Response:
         """Start a backup now. With `wait`, answer when it has ended or the time is over."""
         query_of(s.WaitSerialiser, request)
+        mode = Mode(body_of(s.TriggerBody, request)["mode"])
+        self.tell(mode=mode.value)
         job = services.start_backup(
-            trigger=_trigger(request), requested_by=_who(request), plan=self.plan
+            trigger=_trigger(request), requested_by=_who(request), plan=self.plan, mode=mode
         )
         return _answer("Backup", request, job)
 

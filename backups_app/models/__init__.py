@@ -4,7 +4,7 @@ from backups_app.models.attempt import SignInAttempt, UnnamedProxy
 from backups_app.models.audit import AuditEntry, AuditHead
 from backups_app.models.host import Host
 from backups_app.models.idempotency import Once
-from backups_app.models.job import CHECKS, REPLACING, Job, Kind, Trigger
+from backups_app.models.job import CHECKS, REPLACING, Job, Kind, Mode, Trigger
 from backups_app.models.line import JobLine
 from backups_app.models.plan import Plan
 from backups_app.models.present import (
@@ -20,7 +20,7 @@ from backups_app.models.watch import Notice, NoticeState, OpenAlert, Part, PartS
 
 __all__ = [
     "CHECKS", "REPLACING", "ApiToken", "AuditEntry", "AuditHead", "BucketSummary",
-    "BucketTrouble", "DoctorReport", "FolderTrouble", "Host", "Job", "JobLine", "Kind", "Notice",
-    "NoticeState", "Once", "OpenAlert", "Part", "PartSeen", "Plan", "ScheduleClock",
+    "BucketTrouble", "DoctorReport", "FolderTrouble", "Host", "Job", "JobLine", "Kind", "Mode",
+    "Notice", "NoticeState", "Once", "OpenAlert", "Part", "PartSeen", "Plan", "ScheduleClock",
     "SchedulePause", "SignInAttempt", "Trigger", "UnnamedProxy",
 ]  # fmt: skip

@@ -44,6 +44,14 @@ class Trigger(models.TextChoices):
     IMPORT = "import"
 
 
+class Mode(models.TextChoices):
+    """How a backup is made: as the settings say, all packed anew, or all read and compared."""
+
+    USUAL = ""
+    FULL = "full"
+    DEEP = "deep"
+
+
 class Told(models.TextChoices):
     """What of a job people were told already: nothing, that it began, how it ended."""
 
@@ -109,6 +117,7 @@ class Job(models.Model):
     paths = models.JSONField(default=list, blank=True)
     entries = models.JSONField(default=list, blank=True)
     target = models.CharField(max_length=100, blank=True)
+    mode = models.CharField(max_length=4, choices=Mode, default=Mode.USUAL, blank=True)
     result = models.JSONField(default=dict, blank=True)
     told = models.CharField(max_length=5, choices=Told, default=Told.NOTHING, blank=True)
 

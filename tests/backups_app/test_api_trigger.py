@@ -57,6 +57,19 @@ def test_a_body_is_not_needed(api, service, body):
     assert api.post(URL, **sent).status_code == 202
 
 
+@pytest.mark.parametrize("mode", ["", "full", "deep"])
+def test_it_can_be_asked_to_pack_or_to_compare_all(api, service, mode):
+    answer = api.post(URL, data=json.dumps({"mode": mode}), content_type="application/json")
+    assert answer.json()["job"]["mode"] == Job.objects.get().mode == mode
+
+
+def test_another_mode_is_named_and_nothing_is_queued(api, service):
+    answer = api.post(URL, data='{"mode": "thorough"}', content_type="application/json")
+    assert answer.status_code == 400
+    assert "mode" in answer.json()["message"] + answer.json()["hint"]
+    assert not Job.objects.exists()
+
+
 def test_a_slash_at_the_end_is_no_other_address(api, service):
     assert api.post(f"{URL}/").status_code == 202
 

@@ -112,6 +112,12 @@ def test_with_a_key_the_backup_is_encrypted(service_on_s3, settings):
     assert run().result["encrypted"] is True
 
 
+@pytest.mark.parametrize(("mode", "reason"), [("", "TOO_LITTLE"), ("full", "FULL_ASKED")])
+def test_a_backup_is_made_as_it_was_asked_for(service_on_s3, mode, reason):
+    run()
+    assert run(mode=mode).result["fullReason"] == reason
+
+
 @pytest.mark.row(7)
 def test_a_second_hint_changes_nothing(service_on_s3):
     job = run()

@@ -20,6 +20,7 @@ from worker.engine.crashpoints import crashpoint
 from worker.engine.metadata import Metadata
 from worker.engine.progress import Progress
 from worker.engine.retention import Held
+from worker.engine.reuse.base import Base
 from worker.engine.reuse.refused import NotReused
 from worker.engine.storage import Storage
 from worker.engine.swap.swap import demand_settled
@@ -31,7 +32,8 @@ Mode = Literal["", "full", "deep"]
 class BackupResult:
     """What was made. Sizes in bytes: `size` stored, `data_size` of the source files.
 
-    `downtime`: seconds that instances were stopped, 0 when none was.
+    `downtime`: seconds that instances were stopped, 0 when none was. `unchanged`: nothing was
+    made (`BACKUP_WHEN_UNCHANGED`); `key` and what is said of it are the last backup's.
     """
 
     key: str
@@ -47,6 +49,7 @@ class BackupResult:
     pruned: tuple[str, ...]
     downtime: float
     metadata: Metadata
+    unchanged: bool = False
 
 
 def run_backup(
@@ -86,6 +89,8 @@ def run_backup(
     progress.phase("preparing")
     with hooks.around(plan.hooks, run.progress, job_id=job_id):
         run = _make(run)
+    if base := run.unchanged:
+        return _nothing_new(run, base)
     progress.phase("pruning")
     pruned = run.prune()
     run.expire_copies()
@@ -114,7 +119,30 @@ def _attempt(run: BackupRun) -> None:
             run.progress.phase("scanning")
             run.scan()
             run.compare()
-            run.archive(instances)
+            if not run.unchanged:
+                run.archive(instances)
+
+
+def _nothing_new(run: BackupRun, base: Base) -> BackupResult:
+    """What was there is what is there: nothing is pruned for it either."""
+    made = base.metadata
+    assert made is not None
+    return BackupResult(
+        key=base.key,
+        size=made.size,
+        data_size=made.data_size or 0,
+        files=made.file_count or 0,
+        bytes_sent=0,
+        bytes_read=0,
+        bytes_copied=0,
+        warnings=run.progress.count,
+        checksum=made.checksum,
+        encrypted=made.encrypted,
+        pruned=(),
+        downtime=run.downtime,
+        metadata=made,
+        unchanged=True,
+    )
 
 
 def _result(run: BackupRun, pruned: tuple[str, ...]) -> BackupResult:

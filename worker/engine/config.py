@@ -70,7 +70,8 @@ class ReuseConfig:
 
     `full_every`: how many backups in a row build on each other; 1 for none. `deep_every`: in
     every so many of them all files are read and compared; 0 for none. `joins`: short stretches
-    are copied by way of temporary objects. `least_copy`: bytes that a part must have at least.
+    are copied by way of temporary objects. `skips`: when nothing changed, nothing is stored, and
+    the last backup stands for the run. `least_copy`: bytes that a part must have at least.
     `settled`: nanoseconds that a file must have been left alone before it was read, so that its
     times tell any later change.
     """
@@ -78,6 +79,7 @@ class ReuseConfig:
     full_every: int = 30
     deep_every: int = 7
     joins: bool = True
+    skips: bool = False
     least_copy: int = 5 * 1024 * 1024
     settled: int = 10_000_000_000
 

@@ -202,13 +202,18 @@ class BackupRun:
             if isinstance(base, Base)
             else base
         )
-        if self.no_reuse:
+        if self.no_reuse or self.reuse.same:
             drop_all(self.storage, self.plan)
         else:
             self.reuse = go_on(
                 self.storage, self.plan, self.master, self.index, self.reuse, self.work
             )
         forsake(self.storage, self.unfinished)
+
+    @property
+    def unchanged(self) -> Base | None:
+        """The last backup, where it stands for this run: nothing changed since."""
+        return self.reuse.base if self.reuse.same else None
 
     def archive(self, instances: Stopped | None) -> None:
         """Read, pack and publish; `instances` are started as soon as all is read."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from worker.engine import janitor
 from worker.engine.archive.plain import warnings_of
-from worker.engine.backup import Mode, run_backup
+from worker.engine.backup import BackupResult, Mode, run_backup
 from worker.engine.catalogue import BackupInfo, find_backup, list_backups
 from worker.engine.cli.output import Output
 from worker.engine.cli.screen import Screen, show_progress
@@ -73,12 +73,21 @@ def backup(context: Context, *, mode: Mode = "") -> None:
             "warnings": made.warnings,
             "pruned": list(made.pruned),
             "downtime": made.downtime,
+            "unchanged": made.unchanged,
         },
-        f"Saved {made.files} files ({human_size(made.data_size)}) as {made.key} "
-        f"({human_size(made.size)}{', encrypted' if made.encrypted else ''})."
-        + (f" Instances stood still for {made.downtime:.1f} s." if made.downtime else ""),
+        _made(made),
     )
     _tidy(context)
+
+
+def _made(made: BackupResult) -> str:
+    down = f" Instances stood still for {made.downtime:.1f} s." if made.downtime else ""
+    if made.unchanged:
+        return f"Nothing changed since {made.key}: no other one was stored.{down}"
+    return (
+        f"Saved {made.files} files ({human_size(made.data_size)}) as {made.key} "
+        f"({human_size(made.size)}{', encrypted' if made.encrypted else ''}).{down}"
+    )
 
 
 def _tidy(context: Context) -> None:

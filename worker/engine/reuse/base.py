@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from worker.engine.archive.index_reader import IndexReader, open_index
@@ -27,7 +27,8 @@ class Base:
 
     `generation` counts the backups since the last full one; `captured`: when its files were
     first looked at, nanoseconds since the epoch, by the clock of the machine that did. `joins`:
-    short stretches of it may pass through temporary objects.
+    short stretches of it may pass through temporary objects. `metadata` is its own; `hindrance`
+    says why nothing can be taken over, though it may be that nothing changed.
     """
 
     key: str
@@ -37,6 +38,8 @@ class Base:
     index: Path
     records: bytes = field(repr=False)
     joins: bool = False
+    metadata: Metadata | None = field(default=None, repr=False)
+    hindrance: NotReused | None = None
 
 
 def facts(plan: PlanConfig, master: MasterKey | None) -> dict[str, str]:
@@ -57,8 +60,9 @@ def open_base(
     Raises `NotReused`, `StorageError`, `TargetError`.
     """
     backup = _newest(storage, plan, held)
-    if backup.size < plan.reuse.least_copy:
-        raise NotReused("TOO_LITTLE", "the last backup is smaller than a part that is copied")
+    hindrance = _too_little(plan, backup) or _in_vain(plan, backup)
+    if hindrance and not plan.reuse.skips:
+        raise hindrance
     etag = storage.head(backup.key).etag
     try:
         index = stack.enter_context(open_index(storage, plan, backup))
@@ -70,12 +74,19 @@ def open_base(
         raise NotReused("BASE_UNREADABLE", error.message) from error
     except (KeyError, ValueError) as error:
         raise NotReused("BASE_UNREADABLE", "the last backup's index is not whole") from error
+    base = Base(backup.key, etag, generation, captured, index.file, records)
+    if hindrance:
+        return replace(base, metadata=backup.metadata, hindrance=hindrance)
     able = storage.abilities(plan)
     if not able.copies:
-        raise NotReused(COPY_REFUSED, "the server does not copy parts of any size", generation)
+        hindrance = NotReused(
+            COPY_REFUSED, "the server does not copy parts of any size", generation
+        )
+        if not plan.reuse.skips:
+            raise hindrance
     # Where what is deleted goes on taking space, nothing passes.
     joins = plan.reuse.joins and not able.keeps_deleted
-    return Base(backup.key, etag, generation, captured, index.file, records, joins)
+    return replace(base, joins=joins, metadata=backup.metadata, hindrance=hindrance)
 
 
 def _newest(storage: Storage, plan: PlanConfig, held: Held) -> BackupInfo:
@@ -90,15 +101,22 @@ def _newest(storage: Storage, plan: PlanConfig, held: Held) -> BackupInfo:
         raise NotReused("BASE_UNREADABLE", "the last backup has no index that can be used")
     if known.encrypted != bool(plan.encryption_key):
         raise NotReused("BASE_DIFFERS", "the last backup has another key")
-    _refuse_in_vain(plan, known)
     return backup
 
 
-def _refuse_in_vain(plan: PlanConfig, known: Metadata) -> None:
+def _too_little(plan: PlanConfig, backup: BackupInfo) -> NotReused | None:
+    if backup.size >= plan.reuse.least_copy:
+        return None
+    return NotReused("TOO_LITTLE", "the last backup is smaller than a part that is copied")
+
+
+def _in_vain(plan: PlanConfig, backup: BackupInfo) -> NotReused | None:
     """A server that could not copy last time is asked again when a full backup is due anyway."""
-    generation = (known.generation or 0) + 1
-    if known.full_reason == COPY_REFUSED and generation < plan.reuse.full_every:
-        raise NotReused(COPY_REFUSED, "the server could not copy last time", generation)
+    known = backup.metadata
+    generation = ((known and known.generation) or 0) + 1
+    if not known or known.full_reason != COPY_REFUSED or generation >= plan.reuse.full_every:
+        return None
+    return NotReused(COPY_REFUSED, "the server could not copy last time", generation)
 
 
 def _generation(plan: PlanConfig, known: dict[str, str], wanted: dict[str, str]) -> int:

@@ -60,6 +60,20 @@ INSERT INTO members SELECT f.segment, count(*), coalesce(sum(t.alike), 0), coale
 FROM base.files f LEFT JOIN twins t ON t.old = f.id
 WHERE f.segment IS NOT NULL GROUP BY f.segment"""
 
+# Both ways, for what was added and what is gone; folders have no twins.
+_DIFFERENT = """
+SELECT EXISTS (
+    SELECT 1 FROM main.files WHERE kind <> 'd' AND id NOT IN (SELECT new FROM twins WHERE same)
+) OR EXISTS (
+    SELECT 1 FROM base.files WHERE kind <> 'd' AND id NOT IN (SELECT old FROM twins WHERE same)
+) OR EXISTS (
+    SELECT 1 FROM base.files WHERE kind = 'd' AND id NOT IN (SELECT old FROM pairs)
+) OR EXISTS (
+    SELECT 1 FROM main.files n LEFT JOIN pairs p ON p.new = n.id
+    LEFT JOIN base.files o ON o.id = p.old
+    WHERE n.kind = 'd' AND (o.id IS NULL OR (o.mtime_ns, o.ctime_ns, o.mode, o.uid, o.gid)
+        <> (n.mtime_ns, n.ctime_ns, n.mode, n.uid, n.gid)))"""
+
 _SEGMENTS = """
 SELECT g.id, g.offset, g.length, m.members, m.same FROM base.segments g
 LEFT JOIN members m ON m.segment = g.id ORDER BY g.id"""
@@ -121,6 +135,11 @@ def compare(index: Index, *, before: int, deep: bool = False) -> None:
             index.query(query, {"suffix": suffix, "length": len(suffix)})
     index.query(_TWINS, {"before": before, "deep": deep})
     index.query(_MEMBERS)
+
+
+def nothing_changed(index: Index) -> bool:
+    """Whether the folder is the base's, in files, folders and all that is known of them."""
+    return not index.query(_DIFFERENT).fetchone()[0]
 
 
 def unchanged_segments(index: Index) -> Iterator[tuple[int, int, int]]:

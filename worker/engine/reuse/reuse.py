@@ -21,7 +21,14 @@ from worker.engine.errors import StorageError, TargetError
 from worker.engine.progress import Progress
 from worker.engine.retention import Held
 from worker.engine.reuse.base import Base, facts, open_base
-from worker.engine.reuse.changes import compare, forget, keep, look_again, unchanged_segments
+from worker.engine.reuse.changes import (
+    compare,
+    forget,
+    keep,
+    look_again,
+    nothing_changed,
+    unchanged_segments,
+)
 from worker.engine.reuse.copying import check
 from worker.engine.reuse.layout import MAX_RUNS, Run, choose, find_runs
 from worker.engine.reuse.refused import NotReused
@@ -64,7 +71,8 @@ class Resumed:
 class Reuse:
     """What comes first in the new archive. Sizes in bytes; `files` and `content` are the
     unchanged files and what is in them; `reason` says why nothing is taken over from the last
-    backup. Behind that comes what is `resumed`. `deep`: everything is read and compared."""
+    backup. Behind that comes what is `resumed`. `deep`: everything is read and compared. `same`:
+    nothing changed, and nothing is to be stored."""
 
     base: Base | None = None
     runs: tuple[Run, ...] = ()
@@ -73,6 +81,7 @@ class Reuse:
     records: bytes = field(default=b"", repr=False)
     reason: str = ""
     deep: bool = False
+    same: bool = False
     refused: int = 0  # for how many backups the server was not asked to copy
     resumed: Resumed | None = None
 
@@ -167,6 +176,10 @@ def take_over(
     index.attach(base.index)
     try:
         compare(index, before=base.captured - plan.reuse.settled, deep=deep)
+        if plan.reuse.skips and nothing_changed(index):
+            return Reuse(base, same=True)
+        if base.hindrance:
+            return _full_for(base.hindrance)
         runs = _chosen(storage, plan, index, base)
         files, content = keep(index, runs)
         if not look_again(index) and not runs:

@@ -32,8 +32,14 @@ SEGMENT_SIZE: Final = Variable(
     "4",
     "MiB of a large file that are packed, copied and fetched together",
 )
+WHEN_UNCHANGED: Final = Variable(
+    "BACKUP_WHEN_UNCHANGED",
+    values.one_of("copy", "skip"),
+    "copy",
+    "where nothing changed since the last backup: copy stores another one, skip none",
+)
 REUSE_VARIABLES: Final[tuple[Variable[Any], ...]] = (
-    FULL_EVERY, DEEP_EVERY, TEMPORARY_OBJECTS, SEGMENT_SIZE,
+    FULL_EVERY, DEEP_EVERY, TEMPORARY_OBJECTS, SEGMENT_SIZE, WHEN_UNCHANGED,
 )  # fmt: skip
 
 
@@ -42,4 +48,5 @@ def read_reuse(env: Environment) -> ReuseConfig:
         full_every=env.get(FULL_EVERY),
         deep_every=env.get(DEEP_EVERY),
         joins=env.get(TEMPORARY_OBJECTS),
+        skips=env.get(WHEN_UNCHANGED) == "skip",
     )
