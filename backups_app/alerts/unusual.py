@@ -55,7 +55,8 @@ def found(plan: str) -> Iterator[Alert]:
     """Of the newest backup alone: the next one that is as usual ends it."""
     made = Job.objects.filter(plan=plan, kind=Kind.BACKUP, state=State.SUCCEEDED)
     fields = ("result", "backup_key", "started_at", "finished_at")
-    jobs = list(made.order_by("-finished_at").only(*fields)[: LAST + 1])
+    newest = made.order_by("-finished_at").only(*fields)[: LAST + 1]
+    jobs = [job for job in newest if not job.result.get("unchanged")]  # those made nothing
     if len(jobs) > FROM:
         for measure in MEASURES:
             yield from _judged(measure, jobs[0], jobs[1:])

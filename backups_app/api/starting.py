@@ -39,7 +39,7 @@ class TriggerView(View):
     def post(self, request: Request) -> Response:
         """Start a backup now. With `wait`, answer when it has ended or the time is over."""
         query_of(s.WaitSerialiser, request)
-        mode = Mode(body_of(s.TriggerBody, request)["mode"])
+        mode = _mode(request)
         self.tell(mode=mode.value)
         job = services.start_backup(
             trigger=_trigger(request), requested_by=_who(request), plan=self.plan, mode=mode
@@ -150,6 +150,13 @@ def _extent(body: dict[str, Any]) -> dict[str, Any]:
     words = [*body["paths"], *entries]
     paths = [path[:TOLD_CHARS] for path in words[:TOLD]]
     return {"paths": paths, "pathCount": len(words), "to": body["to"]}
+
+
+def _mode(request: Request) -> Mode:
+    """No body is needed, and whatever else is sent means nothing."""
+    if not request.content_type.startswith("application/json"):
+        return Mode.USUAL
+    return Mode(body_of(s.TriggerBody, request)["mode"])
 
 
 def _trigger(request: Request) -> Trigger:

@@ -10,13 +10,14 @@ import pytest
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from backups_app import logbook
+from backups_app import bucket, logbook
 from backups_app.models import BucketSummary, Job, Kind
 from backups_app.states import State
 from tests.support.fault_proxy import Answer, Fault, FaultProxy
 from tests.support.places import leftovers
 from tests.support.service import claimed_job, finished_job, make_job
 from worker import drain, reporting
+from worker.engine.config import ReuseConfig
 from worker.engine.naming import parse_key
 from worker.engine.storage.s3 import open_storage
 from worker.tasks import run_job
@@ -42,6 +43,7 @@ def test_a_backup_runs_and_its_row_tells_the_story(service_on_s3):
     assert set(job.result) == {
         "bucket", "size", "dataSize", "files", "bytesRead", "bytesSent", "bytesCopied", "base",
         "generation", "fullReason", "checksum", "encrypted", "pruned", "downtime", "keyId",
+        "unchanged",
     }  # fmt: skip
     assert (job.result["dataSize"], job.result["files"], job.result["pruned"]) == (6, 1, [])
     names = [phase["name"] for phase in job.phases]
@@ -116,6 +118,20 @@ def test_with_a_key_the_backup_is_encrypted(service_on_s3, settings):
 def test_a_backup_is_made_as_it_was_asked_for(service_on_s3, mode, reason):
     run()
     assert run(mode=mode).result["fullReason"] == reason
+
+
+def test_where_nothing_changed_none_is_stored_and_the_last_one_counts_as_new(
+    service_on_s3, settings
+):
+    reuse = ReuseConfig(skips=True, settled=-(10**18))
+    settings.TARKEEP = replace(service_on_s3, plan=replace(service_on_s3.plan, reuse=reuse))
+    first = run()
+    again = run()
+    assert (again.state, again.backup_key) == (State.SUCCEEDED, first.backup_key)
+    assert again.result["unchanged"]
+    bucket.refresh(settings.TARKEEP)
+    assert bucket.newest_made("default", ()) == again.started_at
+    assert bucket.newest_made("default", {first.backup_key}) is None
 
 
 @pytest.mark.row(7)

@@ -7,7 +7,7 @@ import { ago, bytes, count, ranFor, seconds, when } from "../format.js";
 import { may } from "../may.js";
 import { currentJob, endedJob, isActive, state } from "../state.js";
 import { common, explain, kinds, phases, phasesOf, states, triggers } from "../texts/common.js";
-import { done, failed, now as texts } from "../texts/now.js";
+import { done, failed, nothingNew, now as texts } from "../texts/now.js";
 import { html } from "../view.js";
 import { empty, fact, inEnglish, loading, message } from "./pieces.js";
 import { warningList } from "./warnings.js";
@@ -164,7 +164,7 @@ function success(job) {
   const result = job.result ?? {};
   const time = seconds(ranFor(job, clock()) ?? 0);
   const files = common.files(result.files ?? 0);
-  const text = done[job.kind]({ size: bytes(result.size), files, time });
+  const text = result.unchanged ? nothingNew : done[job.kind]({ size: bytes(result.size), files, time });
   const copy = result.safetyCopy;
   const isPart = job.paths?.length > 0 || job.entries?.length > 0;
   const hint = copy && (isPart ? texts.safetyPart(copy) : texts.safetyCopy(copy));

@@ -52,6 +52,8 @@ export const done = {
     _("Test restore done: {files} restored on trial and compared, in {time}.", { files, time }),
 };
 
+export const nothingNew = _("Nothing had changed since the last backup, so no other one was stored.");
+
 export const failed = {
   FAILED: {
     backup: _("The backup failed"),
