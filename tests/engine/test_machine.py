@@ -189,7 +189,7 @@ class Machine(RuleBasedStateMachine):
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of 4 KiB, so that runs die between them."""
-    monkeypatch.setattr("worker.engine.capture.run.part_size", lambda *_, **__: 4096)
+    monkeypatch.setattr("worker.engine.capture.sending.part_size", lambda *_, **__: 4096)
     monkeypatch.setattr("worker.engine.capture.run.sizes", lambda *_: Sizes(1024, 1024, 1024))
 
 

@@ -56,7 +56,7 @@ class FailingStorage(MemoryStorage):
 @pytest.fixture
 def storage(monkeypatch: pytest.MonkeyPatch) -> FailingStorage:
     monkeypatch.setattr(parts, "MIN_PART", PART)
-    monkeypatch.setattr("worker.engine.capture.run.part_size", lambda *_, **__: PART)
+    monkeypatch.setattr("worker.engine.capture.sending.part_size", lambda *_, **__: PART)
     return FailingStorage()
 
 

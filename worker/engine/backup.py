@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from worker.engine import hooks
+from worker.engine.capture.afterwards import expire_copies, prune
 from worker.engine.capture.run import BackupRun
 from worker.engine.capture.spool import SpoolFull
 from worker.engine.capture.workspace import workspace
@@ -92,8 +93,8 @@ def run_backup(
     if base := run.unchanged:
         return _nothing_new(run, base)
     progress.phase("pruning")
-    pruned = run.prune()
-    run.expire_copies()
+    pruned = prune(storage, plan, run.progress, made=run.key, held=run.held)
+    expire_copies(plan, run.progress, run.now)
     crashpoint("backup.pruned")
     return _result(run, pruned)
 
