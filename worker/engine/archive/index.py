@@ -22,7 +22,7 @@ from worker.engine.archive.manifest import RECORD
 FORMAT = 1
 ROOT = 1  # the id of the data folder's own row
 PAGE = 2000  # rows fetched at a time
-_SMALL = 4096  # pages of 8 KiB; more are not worth the time that making them fewer takes
+_SMALL = 1024  # pages of 8 KiB; more are not worth the time that making them fewer takes
 
 FILE, DIRECTORY, SYMLINK = "f", "d", "l"
 

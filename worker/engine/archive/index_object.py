@@ -17,8 +17,8 @@ from worker.engine.storage import Storage
 
 _BLOCK = 4 * 1024 * 1024
 _LEVEL = 6  # it is most of what is sent where nothing changed
-_LARGE_LEVEL = 1  # of a million files, say: speed counts
-_LARGE = 32 * 1024 * 1024  # bytes
+_LARGE_LEVEL = 1  # of 100,000 files, say: speed counts
+_LARGE = 8 * 1024 * 1024  # bytes
 
 
 @dataclass(frozen=True)

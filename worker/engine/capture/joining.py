@@ -9,6 +9,7 @@ each piece moves 10 MiB inside the server at most.
 from __future__ import annotations
 
 import logging
+from itertools import count
 
 from worker.engine.capture.pieces import Copy, Piece, size_of
 from worker.engine.crashpoints import crashpoint
@@ -34,57 +35,70 @@ def send(upload: Upload, number: int, piece: Piece) -> None:
 
 
 class Joiner:
-    """One chain of pieces at a time: `begin`, `add` some, `end`. Called by one thread only."""
+    """Begins chains, and knows which temporary objects there are. Used from several threads."""
 
     def __init__(
         self, upload: Upload, storage: Storage, archive: str, stamp: dict[str, str]
     ) -> None:
         """`stamp`: object metadata that tells whose the temporary objects are."""
-        self._upload, self._storage = upload, storage
-        self._archive, self._stamp, self._count = archive, stamp, 0
-        self._front: Piece = bytearray()
-        self._object = ""  # the temporary one that the front lies in
+        self.upload, self.storage = upload, storage
+        self._archive, self._stamp = archive, stamp
+        self._numbers = count(1)
+        self._there: set[str] = set()
 
-    def begin(self, front: Piece) -> None:
+    def begin(self, front: Piece) -> Chain:
         """A large piece, that others are to follow."""
-        self._front = front
+        return Chain(self, front)
+
+    def join(self, front: Piece, piece: Piece) -> Copy:
+        """Both as one temporary object."""
+        key = temporary_key(self._archive, next(self._numbers))
+        self._there.add(key)
+        with self.storage.start_upload(key, metadata=self._stamp) as upload:
+            send(upload, 1, front)
+            send(upload, 2, piece)
+            with completing():
+                found = upload.complete()
+        return Copy(key, found.etag, 0, size_of(front) + size_of(piece))
+
+    def delete(self, key: str) -> None:
+        """One that cannot be deleted now is the janitor's."""
+        self._there.discard(key)
+        try:
+            self.storage.delete(key)
+        except StorageError as error:
+            log.warning("the temporary object %s stays for now: %s", key, error.message)
+
+    def drop(self) -> None:
+        """No object stays."""
+        for key in tuple(self._there):
+            self.delete(key)
+
+
+class Chain:
+    """Pieces that are put behind each other: `add` some, then `end`. Used from one thread."""
+
+    def __init__(self, joiner: Joiner, front: Piece) -> None:
+        self._joiner, self._front = joiner, front
+        self._object = ""  # the temporary one that the front lies in
 
     def add(self, piece: Piece, ready: int, number: int) -> None:
         """Put it behind. `ready`: so many bytes from the front on are part `number`, 0 for none."""
-        self._count += 1
-        before, key = self._object, temporary_key(self._archive, self._count)
-        self._object = key
-        joined = self._join(key, piece)
+        joined = self._joiner.join(self._front, piece)
         crashpoint("backup.joined")
-        self._delete(before)
+        self._drop()
+        self._object = joined.key
         if ready:
             part, joined = joined.cut(ready)
-            send(self._upload, number, part)
+            send(self._joiner.upload, number, part)
         self._front = joined
 
     def end(self, number: int) -> None:
         """What is left of the chain is part `number`."""
-        send(self._upload, number, self._front)
-        self.drop()
+        send(self._joiner.upload, number, self._front)
+        self._drop()
 
-    def drop(self) -> None:
-        """No object stays."""
-        self._delete(self._object)
+    def _drop(self) -> None:
+        if self._object:
+            self._joiner.delete(self._object)
         self._object = ""
-
-    def _delete(self, key: str) -> None:
-        """One that cannot be deleted now is the janitor's."""
-        if not key:
-            return
-        try:
-            self._storage.delete(key)
-        except StorageError as error:
-            log.warning("the temporary object %s stays for now: %s", key, error.message)
-
-    def _join(self, key: str, piece: Piece) -> Copy:
-        with self._storage.start_upload(key, metadata=self._stamp) as upload:
-            send(upload, 1, self._front)
-            send(upload, 2, piece)
-            with completing():
-                found = upload.complete()
-        return Copy(key, found.etag, 0, size_of(self._front) + size_of(piece))

@@ -3,7 +3,8 @@
 A part has 5 MiB at least, unless it is the last one; some servers demand that all parts have one
 size, so that of bytes is fixed before the first one is sent, and these get no copies. Small pieces
 between copies are put behind the large piece before them (`joining.py`), which is held back for
-that. Memory: at most `in_flight + 3` parts.
+that; a chain of them takes many round trips, so several are made at once, beside the parts. Memory:
+at most `in_flight + 3` parts, and two parts' worth of small pieces.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from worker.engine.capture.joining import Joiner, send
+from worker.engine.capture.joining import Chain, Joiner, send
 from worker.engine.capture.pieces import Copy, Piece, size_of
-from worker.engine.capture.senders import GRACE, Senders
+from worker.engine.capture.senders import GRACE, Senders, close_all
 from worker.engine.crashpoints import crashpoint
 from worker.engine.errors import JobStopped, StorageError
 from worker.engine.storage import MOST_PARTS, StoredObject, Upload
@@ -24,6 +25,8 @@ MIN_PART = 8 * 1024 * 1024
 LEAST_PART = 5 * 1024 * 1024  # what S3 takes for a part that is not the last one
 NEW_PARTS = 5_000  # of 10,000: the others may be copied ones
 MOST_JOINS = 500
+_CHAINS = 4  # made at once
+_MOST_WAITING = 32  # joins
 _PLANNED_PARTS = 9_500
 _GROWTH = 1.1  # the data may grow between scan and read, and headers come on top
 _LARGEST_COPY = 256 * 1024 * 1024  # bytes: a server answers well within a request's time limit
@@ -81,12 +84,14 @@ class PartWriter:
         self._held = 0
         self._copy: Copy | None = None
         self._tail: Piece | None = None
-        self._chain = 0  # bytes that were joined and are no part yet
+        self._chain: Chain | None = None
+        self._chained = 0  # bytes that were joined and are no part yet
         self._joins = MOST_JOINS
         self._proven = False
         self._sent: deque[Future[None]] = deque()
         self._senders = Senders(in_flight, "upload")
-        self._joining = Senders(1, "join")
+        self._joined: deque[tuple[Future[None], int]] = deque()
+        self._lines = deque(Senders(1, f"join-{n}") for n in range(_CHAINS if joiner else 0))
         self._digester = ThreadPoolExecutor(1, thread_name_prefix="digest")
         self._digest = hashlib.sha256()
         self._digested: deque[Future[None]] = deque()
@@ -133,8 +138,7 @@ class PartWriter:
         self._release()
         if rest is not None or not self.parts:  # the last part may be small
             self._begin(rest if rest is not None else bytearray())
-        while self._sent:
-            self._await_part()
+        self._await_all()
         while self._digested:
             self._digested.popleft().result()
         return self._digest.hexdigest()
@@ -144,8 +148,7 @@ class PartWriter:
 
     def close(self, *, grace: float = GRACE) -> None:
         """End the threads; what is on its way has `grace` seconds to arrive."""
-        self._senders.close(grace=grace)
-        self._joining.close(grace=grace)
+        close_all((self._senders, *self._lines), grace=grace)
         self._digester.shutdown(cancel_futures=True)
         if self._joiner:
             self._joiner.drop()
@@ -165,7 +168,7 @@ class PartWriter:
     def _has_large(self) -> bool:
         """Whether a small piece would have something to stand behind."""
         large = self._copy is not None and self._copy.size >= self._least
-        return large or self._tail is not None or self._chain > 0
+        return large or self._tail is not None or self._chain is not None
 
     def _joined_bytes(self) -> bytearray:
         """What was written since the last piece, for the socket without another copy."""
@@ -199,30 +202,47 @@ class PartWriter:
         tail, self._tail = self._tail, None
         if tail is not None:
             self._begin(tail)
-        if self._chain and self._joiner:
-            self._chain = 0
-            self._submit(self._joining, self._joiner.end, self._next())
+        if self._chain:
+            self._submit_join(0, self._chain.end, self._next())
+            self._chain = None
+            self._lines.rotate()  # the next chain is another thread's
 
     def _join(self, joiner: Joiner, piece: Piece) -> None:
         """A small piece behind the large one."""
-        if self._tail is not None:
-            self._begin_chain(joiner, self._tail)
-        self._chain += size_of(piece)
+        held = _held_of(piece)
+        if self._chain is None:
+            self._chain, front = self._begin_chain(joiner)
+            held += front
+        self._chained += size_of(piece)
         self._joins -= 1
         ready = number = 0
-        if self._chain >= 2 * self._least:
-            ready, number = self._chain - self._least, self._next()
-            self._chain = self._least
-        self._submit(self._joining, joiner.add, piece, ready, number)
+        if self._chained >= 2 * self._least:
+            ready, number = self._chained - self._least, self._next()
+            self._chained = self._least
+        self._submit_join(held, self._chain.add, piece, ready, number)
 
-    def _begin_chain(self, joiner: Joiner, front: Piece) -> None:
-        """Of a copy no more than is needed passes through temporary objects."""
-        self._tail = None
+    def _begin_chain(self, joiner: Joiner) -> tuple[Chain, int]:
+        """And the bytes of ours that it holds. Of a copy no more than is needed passes through
+        temporary objects."""
+        front, self._tail = self._tail, None
+        assert front is not None
         if isinstance(front, Copy) and front.size >= 2 * self._least:
             before, front = front.cut(front.size - self._least)
             self._begin(before)
-        self._chain = size_of(front)
-        self._submit(self._joining, joiner.begin, front)
+        self._chained = size_of(front)
+        return joiner.begin(front), _held_of(front)
+
+    def _submit_join(self, held: int, work: Callable[..., None], *values: object) -> None:
+        """`held`: bytes of ours that wait for it."""
+        self._joined.append((self._lines[0].submit(work, *values), held))
+        while self._joined and (self._joined[0][0].done() or self._too_many_joins):
+            self._await(self._joined[0][0])
+            self._joined.popleft()
+
+    @property
+    def _too_many_joins(self) -> bool:
+        held = sum(size for _, size in self._joined)
+        return len(self._joined) > _MOST_WAITING or held > 2 * self._size
 
     def _begin(self, piece: Piece) -> None:
         """One part, or several of a long copy."""
@@ -256,9 +276,20 @@ class PartWriter:
     def _await_all(self) -> None:
         while self._sent:
             self._await_part()
+        while self._joined:
+            self._await(self._joined[0][0])
+            self._joined.popleft()
 
     def _await_part(self) -> None:
-        first = self._sent[0]
-        while not wait([first], timeout=_LOOK_EVERY).done:
+        self._await(self._sent[0])
+        self._sent.popleft()
+
+    def _await(self, sent: Future[None]) -> None:
+        while not wait([sent], timeout=_LOOK_EVERY).done:
             self._check()
-        self._sent.popleft().result()
+        sent.result()
+
+
+def _held_of(piece: Piece) -> int:
+    """Bytes of ours."""
+    return 0 if isinstance(piece, Copy) else size_of(piece)

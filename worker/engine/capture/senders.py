@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
@@ -38,12 +38,18 @@ class Senders:
 
     def close(self, *, grace: float = GRACE) -> None:
         """Begin nothing more, and wait a little for what was begun."""
+        close_all((self,), grace=grace)
+
+    def stop(self) -> None:
+        """Begin nothing more."""
         self._over.set()
         for _ in self._threads:
             self._queue.put(None)
-        end = time.monotonic() + grace
+
+    def join(self, until: float) -> None:
+        """Wait for what was begun, until that time (`time.monotonic`)."""
         for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
+            thread.join(max(0.0, until - time.monotonic()))
 
     def __enter__(self) -> Senders:
         return self
@@ -64,3 +70,12 @@ class Senders:
             else:
                 future.set_result(None)
             del task, values
+
+
+def close_all(several: Iterable[Senders], *, grace: float = GRACE) -> None:
+    """Close them together, in the time of one."""
+    senders, until = tuple(several), time.monotonic() + grace
+    for one in senders:
+        one.stop()
+    for one in senders:
+        one.join(until)
