@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from time import monotonic
 from typing import Any
 
@@ -127,7 +128,7 @@ class Lane(asyncio.Protocol):
 
     @property
     def idle(self) -> bool:
-        return not self.due
+        return not self.due and not self.transport.is_closing()
 
 
 async def crowd(port: int, token: str, *, clients: int, slow: int, rate: int) -> Seen:
@@ -159,13 +160,16 @@ async def _listen(
 async def _ask(
     lanes: list[Lane], request: bytes, rate: int, seen: Seen, over: asyncio.Future[str]
 ) -> None:
-    """One request each 1/`rate` seconds; when all lanes wait for an answer it is counted late."""
-    begun, asked = monotonic(), 0
+    """One request each 1/`rate` seconds; when all lanes wait for an answer it is counted late.
+
+    Each lane in its turn: one that is idle for some seconds would be closed by the service.
+    """
+    begun, asked, turn = monotonic(), 0, cycle(range(len(lanes)))
     while not over.done():
         due = begun + asked / rate
         if (pause := due - monotonic()) > 0:
             await asyncio.sleep(pause)
-        free = next((lane for lane in lanes if lane.idle), None)
+        free = next((lanes[at] for at in islice(turn, len(lanes)) if lanes[at].idle), None)
         if free:
             free.ask(request, due)
         else:
