@@ -3,8 +3,9 @@
 A part has 5 MiB at least, unless it is the last one; some servers demand that all parts have one
 size, so that of bytes is fixed before the first one is sent, and these get no copies. Small pieces
 between copies are put behind the large piece before them (`joining.py`), which is held back for
-that; a chain of them takes many round trips, so several are made at once, beside the parts. Memory:
-at most `in_flight + 3` parts, and two parts' worth of small pieces.
+that; a chain of them takes many round trips, so several are made at once, beside the parts. Large
+copies are made beside both: the line is for bytes. Memory: at most `in_flight + 3` parts, and two
+parts' worth of small pieces.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ LEAST_PART = 5 * 1024 * 1024  # what S3 takes for a part that is not the last on
 NEW_PARTS = 5_000  # of 10,000: the others may be copied ones
 MOST_JOINS = 500
 _CHAINS = 4  # made at once
+_COPIES = 3  # the same
 _MOST_WAITING = 32  # joins
 _PLANNED_PARTS = 9_500
 _GROWTH = 1.1  # the data may grow between scan and read, and headers come on top
@@ -90,6 +92,8 @@ class PartWriter:
         self._proven = False
         self._sent: deque[Future[None]] = deque()
         self._senders = Senders(in_flight, "upload")
+        self._copiers = Senders(_COPIES, "copy")
+        self._copies: deque[Future[None]] = deque()
         self._joined: deque[tuple[Future[None], int]] = deque()
         self._lines = deque(Senders(1, f"join-{n}") for n in range(_CHAINS if joiner else 0))
         self._digester = ThreadPoolExecutor(1, thread_name_prefix="digest")
@@ -148,7 +152,7 @@ class PartWriter:
 
     def close(self, *, grace: float = GRACE) -> None:
         """End the threads; what is on its way has `grace` seconds to arrive."""
-        close_all((self._senders, *self._lines), grace=grace)
+        close_all((self._senders, self._copiers, *self._lines), grace=grace)
         self._digester.shutdown(cancel_futures=True)
         if self._joiner:
             self._joiner.drop()
@@ -247,13 +251,15 @@ class PartWriter:
     def _begin(self, piece: Piece) -> None:
         """One part, or several of a long copy."""
         if not isinstance(piece, Copy):
-            self._submit(self._senders, self._send_part, self._next(), piece)
+            self._submit(self._send_part, self._next(), piece)
             return
         for share in piece.shares(self._largest_copy):
-            self._submit(self._senders, send, self._upload, self._next(), share)
+            self._copies.append(self._copiers.submit(send, self._upload, self._next(), share))
             if not self._proven:  # alone: a server that cannot copy is found out at once
                 self._await_all()
                 self._proven = True
+            while self._copies and self._copies[0].done():
+                self._copies.popleft().result()
 
     def _next(self) -> int:
         self.parts += 1
@@ -268,14 +274,17 @@ class PartWriter:
         self._upload.send_part(number, part)
         crashpoint("backup.part-sent")
 
-    def _submit(self, senders: Senders, work: Callable[..., None], *values: object) -> None:
-        self._sent.append(senders.submit(work, *values))
+    def _submit(self, work: Callable[..., None], *values: object) -> None:
+        self._sent.append(self._senders.submit(work, *values))
         while len(self._sent) > self._in_flight:
             self._await_part()
 
     def _await_all(self) -> None:
         while self._sent:
             self._await_part()
+        while self._copies:
+            self._await(self._copies[0])
+            self._copies.popleft()
         while self._joined:
             self._await(self._joined[0][0])
             self._joined.popleft()

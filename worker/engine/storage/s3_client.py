@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
-SPARE_CONNECTIONS = 4  # for the requests besides the parts: HEAD, list, abort
+SPARE_CONNECTIONS = 10  # besides the parts: copies, chains of joined pieces, HEAD, list, abort
 REDIRECTS = (301, 302, 307, 308)
 _making = threading.Lock()
 
