@@ -33,6 +33,11 @@ class Traffic:
             self.received += received
             self.requests += requests
 
+    def forget(self) -> None:
+        """Count from nothing."""
+        with self._lock:
+            self.sent = self.received = self.requests = 0
+
 
 class CountingProxy:
     """Relays connections to `endpoint`; `self.endpoint` is where tools are to go."""

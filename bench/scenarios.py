@@ -72,16 +72,16 @@ class Bench:
         self.first_backup(tools, data, SMALL)
 
     def unchanged(self, tools: list[Tool], data: Path, *, after: str = "") -> None:
-        """Another backup of the same. One goes before: once in a bucket's life 5 MiB are spent on
-        finding out what its server can do. `after`: more of the scenario's name."""
-        for tool in tools:
-            if not tool.missing():
-                self._run(tool.backup(self._kept[tool.name], data))
+        """Another backup of the same. One goes before, to the same address: once 5 MiB are spent on
+        finding out what the server there can do. `after`: more of the scenario's name."""
+
+        def once(tool: Tool, place: Place) -> None:
+            self._run(tool.backup(place, data))
 
         def task(tool: Tool, place: Place) -> Command:
             return tool.backup(place, data)
 
-        self._scenario(UNCHANGED + after, tools, task, lambda *_: None, kept=True)
+        self._scenario(UNCHANGED + after, tools, task, lambda *_: None, before=once, kept=True)
 
     def restore(self, tools: list[Tool], data: Path) -> None:
         def compare(_row: Row, place: Place) -> None:
@@ -157,9 +157,10 @@ class Bench:
         self, tool: Tool, row: Row, task: Task, after: After, *, before: Before, kept: bool
     ) -> None:
         place = self._kept[tool.name] if kept else self.new_place(tool)
-        before(tool, place)
         with counting(self.server.endpoint) as proxy:
             seen = replace(place, bucket=replace(place.bucket, endpoint=proxy.endpoint))
+            before(tool, seen)
+            proxy.traffic.forget()
             cost = self._run(task(tool, seen), sample=True)
             traffic = proxy.traffic
         row.sent, row.received, row.requests = traffic.sent, traffic.received, traffic.requests
