@@ -17,7 +17,7 @@ from time import perf_counter, process_time
 from worker.engine.archive.browse import list_folder, search
 from worker.engine.archive.diff_kept import open_diff
 from worker.engine.archive.index import FileRow, Index, SegmentRow
-from worker.engine.archive.index_reader import IndexReader
+from worker.engine.archive.index_reader import IndexReader, order
 
 FOLDERS = 1000
 TIMES = 10
@@ -30,6 +30,7 @@ def make(path: Path, files: int, *, newer: bool) -> None:
     index.locate((0, 0, number) for number in range(1, files + FOLDERS + 2))
     index.add_segments([SegmentRow(0, 0, 100, 1024, bytes(32))])
     index.finish({"name": "x", "format": "1"})
+    order(path)
 
 
 def rows(files: int, *, newer: bool) -> Iterator[FileRow]:

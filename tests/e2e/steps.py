@@ -76,18 +76,22 @@ def confirm(dialog: Locator, button: str) -> None:
 
 def spoil(tarkeep: Launched, key: str) -> None:
     """One byte in the middle of the archive is another one, as a failing disk makes it."""
+    bucket = bucket_of(tarkeep)
+    client = s3_client(bucket)
+    content = bytearray(client.get_object(Bucket=bucket.bucket, Key=key)["Body"].read())
+    content[len(content) // 2] ^= 0xFF
+    client.put_object(Bucket=bucket.bucket, Key=key, Body=bytes(content))
+
+
+def bucket_of(tarkeep: Launched) -> StorageConfig:
     lines = (tarkeep.home / "var" / "bucket.env").read_text().splitlines()
     env = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    bucket = StorageConfig(
+    return StorageConfig(
         bucket=env["BACKUP_S3_BUCKET"],
         access_key=env["BACKUP_S3_ACCESS_KEY"],
         secret_key=env["BACKUP_S3_SECRET_KEY"],
         endpoint=env["BACKUP_S3_ENDPOINT"],
     )
-    client = s3_client(bucket)
-    content = bytearray(client.get_object(Bucket=bucket.bucket, Key=key)["Body"].read())
-    content[len(content) // 2] ^= 0xFF
-    client.put_object(Bucket=bucket.bucket, Key=key, Body=bytes(content))
 
 
 @contextmanager
