@@ -49,7 +49,7 @@ def test_one_job_tells_all_about_itself(api, service):
         "id", "plan", "host", "kind", "trigger", "requestedBy", "state", "slot", "attempt",
         "retryOf", "notBefore", "revision", "createdAt", "startedAt", "finishedAt", "phase",
         "phases", "progress", "warnings", "warningCount", "error", "waits", "backupKey", "paths",
-        "entries", "target", "cancelRequested", "result",
+        "entries", "target", "mode", "cancelRequested", "result",
     ]  # fmt: skip
     assert body["error"] == {
         "code": "SOURCE_MISSING",
