@@ -24,5 +24,5 @@ HEALTHCHECK --interval=60s --timeout=20s --start-period=60s --retries=3 \
     CMD ["python", "manage.py", "seen"]
 CMD ["uvicorn", "backup_project.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
      "--no-access-log", "--no-server-header", "--no-proxy-headers", "--lifespan", "on", \
-     "--ws-max-size", "8192", \
+     "--ws-max-size", "8192", "--ws-ping-interval", "45", \
      "--timeout-graceful-shutdown", "5"]

@@ -34,4 +34,5 @@ routes = ProtocolTypeRouter(
         "lifespan": lifespan,
     }
 )
-application = TrustedProxies(BodyLimit(Remembered(routes)), settings.TRUSTED_PROXIES)
+# The outermost knows requests by all their headers, so it need not know who a proxy speaks for.
+application = Remembered(TrustedProxies(BodyLimit(routes), settings.TRUSTED_PROXIES))

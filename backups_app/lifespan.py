@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from backups_app.models import Part
@@ -14,9 +15,16 @@ async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            _keep_out_of_collections()
             watcher.start()
             await send({"type": "lifespan.startup.complete"})
         else:
             watcher.stop()
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+def _keep_out_of_collections() -> None:
+    """What was loaded stays: looking through it for garbage took a third of a busy core's time."""
+    gc.collect()
+    gc.freeze()

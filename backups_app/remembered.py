@@ -1,9 +1,9 @@
-"""Answers to the one request that is asked again and again: they are the same for a second.
+"""Answers to the one request that is asked again and again: they are the same for two seconds.
 
 A page or a monitor on each desk asks for the status, and working it out takes a score of queries.
 Who sends the same request with the same headers, and so the same token or session, gets the same
-answer for a second; a change that this process makes ends that at once. A token that was just
-revoked may so read the status for that second.
+answer for two seconds; a change that this process makes ends that at once. A token that was just
+revoked may so read the status for that long.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any, Final
 
 PATHS: Final = {"/api/backup/status", "/api/backup/status/"}
-SECONDS: Final = 1.0
+SECONDS: Final = 2.0
 MOST: Final = 200
 SAFE: Final = {"GET", "HEAD", "OPTIONS"}
 ASKED: Final = {("GET", path) for path in PATHS}
@@ -54,10 +54,10 @@ class Remembered:
         """One works it out, and whoever asks the same meanwhile waits for that one."""
         key = (scope["scheme"], scope["path"], scope["query_string"], tuple(scope["headers"]))
         kept = self._kept.get(key)
-        if kept and (not kept.done() or _fresh(kept.result())):
-            known = await asyncio.shield(kept)
-            if known:
-                return known
+        if kept and not kept.done():
+            await asyncio.wait([kept])  # not the future itself: who gives up must not cancel it
+        if kept and (known := _fresh(kept)):
+            return known
         return await self._work_out(key, scope, receive)
 
     async def _work_out(self, key: Any, scope: dict[str, Any], receive: Any) -> Answer:
@@ -77,8 +77,9 @@ class Remembered:
         return answer
 
 
-def _fresh(answer: Answer | None) -> bool:
-    return answer is not None and monotonic() - answer.at <= SECONDS
+def _fresh(kept: asyncio.Future[Answer | None]) -> Answer | None:
+    answer = kept.result()
+    return answer if answer and monotonic() - answer.at <= SECONDS else None
 
 
 def _collector(sent: list[dict[str, Any]]) -> Any:

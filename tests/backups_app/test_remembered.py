@@ -1,4 +1,4 @@
-"""The status is worked out once a second for whoever asks alike, and for nobody else."""
+"""The status is worked out once in two seconds for whoever asks alike, and for nobody else."""
 
 import asyncio
 
@@ -76,7 +76,7 @@ def test_a_change_ends_it():
     assert together(ask(kept), change, ask(kept)) == [b"1", b"2", b"3"]
 
 
-def test_after_a_second_it_is_worked_out_anew(monkeypatch):
+def test_later_it_is_worked_out_anew(monkeypatch):
     monkeypatch.setattr(remembered, "SECONDS", -1)
     kept = Remembered(Inner())
     assert together(ask(kept), ask(kept)) == [b"1", b"2"]
