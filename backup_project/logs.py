@@ -60,7 +60,7 @@ def logging_config(file: Path, *, style: str = "text") -> dict[str, Any]:
             "celery.beat": {"filters": ["no_ticks"]},
             # Uvicorn has set up handlers of its own before it loads us.
             **{name: {"handlers": [], "propagate": True} for name in ("uvicorn", "uvicorn.error")},
-            # Setting up "uvicorn" would undo `--no-access-log`: a line for each request, in two logs.
+            # Setting up "uvicorn" would undo `--no-access-log`.
             "uvicorn.access": {"handlers": [], "propagate": False},
         },
         "root": {"handlers": ["console", "file"], "level": "INFO"},

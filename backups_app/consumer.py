@@ -85,7 +85,8 @@ class JobsConsumer(AsyncJsonWebsocketConsumer):
 
     async def _pass_on(self, text: str) -> None:
         """Without Channels' layers between, which take as long as the sending itself."""
-        await self.base_send({"type": "websocket.send", "text": text})
+        message: Any = {"type": "websocket.send", "text": text}
+        await self.base_send(message)
 
     async def _refuse(self, listener: Listener) -> None:
         """403, or 429 for whoever goes on guessing where the server can say so."""
