@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.engine.test_backup import untar
 from tests.engine.trees import describe
 from tests.support.fault_proxy import Answer, FaultProxy
@@ -31,6 +33,8 @@ from worker.engine.verify import run_verify
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 QUICK = Patience(attempts=1, seconds=30, connect=10, read=30)
 ONCE = Patience(attempts=1, seconds=0, connect=10, read=30)
+# What rclone's server does not do: copy parts, look at the time of a request.
+SEAWEEDFS = pytest.mark.parametrize("place", ["seaweedfs http", "seaweedfs https"], indirect=True)
 PART, COMPLETE = "partNumber=", "uploadId="
 
 
@@ -45,8 +49,9 @@ DENIED = refusal(403, "AccessDenied")
 @dataclass
 class Place:
     """A bucket on one of the servers, in one of the ways to reach it: `config` leads through the
-    proxy, which spoils requests when told to."""
+    proxy, which spoils requests when told to. `server`: "seaweedfs" or "rclone"."""
 
+    server: str
     config: StorageConfig
     proxy: FaultProxy
 

@@ -36,18 +36,6 @@ def small(plan: PlanConfig) -> PlanConfig:
     return plan
 
 
-@pytest.fixture
-def proxy(storage_config: StorageConfig) -> Iterator[FaultProxy]:
-    proxy = FaultProxy(storage_config.endpoint)
-    yield proxy
-    proxy.stop()
-
-
-@pytest.fixture
-def config(proxy: FaultProxy, storage_config: StorageConfig) -> StorageConfig:
-    return replace(storage_config, endpoint=proxy.endpoint)
-
-
 @pytest.fixture(scope="session")
 def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneS3]:
     server = RcloneS3(tmp_path_factory.mktemp("rclone"))
@@ -71,5 +59,15 @@ def place(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Plac
     certificate = authority.certificate("place") if scheme == "https" else None
     proxy = FaultProxy(config.endpoint, certificate=certificate)
     trusted = authority.bundle if certificate else None
-    yield Place(replace(config, endpoint=proxy.endpoint, ca_bundle=trusted), proxy)
+    yield Place(server, replace(config, endpoint=proxy.endpoint, ca_bundle=trusted), proxy)
     proxy.stop()
+
+
+@pytest.fixture
+def proxy(place: Place) -> FaultProxy:
+    return place.proxy
+
+
+@pytest.fixture
+def config(place: Place) -> StorageConfig:
+    return place.config

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.faults.bucket import COMPLETE, PART, backup, refusal, whole
+from tests.faults.bucket import COMPLETE, PART, SEAWEEDFS, backup, refusal, whole
 from tests.support.fault_proxy import Answer, Fault, FaultProxy, Request
 from worker.engine.capture import parts
 from worker.engine.capture.parts import PartWriter
@@ -67,6 +67,7 @@ class EqualParts:
         return refusal(400, "InvalidPart")
 
 
+@SEAWEEDFS
 def test_row_47_where_parts_must_be_equal_nothing_is_sent_in_vain(
     plan: PlanConfig, proxy: FaultProxy, config: StorageConfig, tmp_path: Path
 ) -> None:
@@ -123,6 +124,7 @@ def test_row_47_more_than_ten_thousand_parts_are_refused_with_a_hint(
     assert "parts will be larger" in caught.value.hint
 
 
+@SEAWEEDFS
 def test_keys_that_may_not_delete_make_no_temporary_objects(
     plan: PlanConfig, proxy: FaultProxy, config: StorageConfig
 ) -> None:

@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.bucket import DENIED, ONCE, QUICK, Heard, backup, nothing_half, refusal, whole
+from tests.faults.bucket import (
+    DENIED,
+    ONCE,
+    QUICK,
+    SEAWEEDFS,
+    Heard,
+    backup,
+    nothing_half,
+    refusal,
+    whole,
+)
 from tests.support.certificates import Authority
 from tests.support.fault_proxy import Answer, Fault, FaultProxy, Request
 from tests.support.rclone import RcloneS3
@@ -127,6 +137,7 @@ def test_row_43_a_bucket_that_is_made_late_or_lies_elsewhere(
     assert "BACKUP_S3_REGION" in elsewhere.value.hint
 
 
+@SEAWEEDFS
 def test_row_44_a_clock_that_is_twenty_minutes_off(
     proxy: FaultProxy, config: StorageConfig
 ) -> None:

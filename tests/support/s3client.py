@@ -17,5 +17,6 @@ def s3_client(config: StorageConfig) -> Any:
         aws_access_key_id=config.access_key,
         aws_secret_access_key=config.secret_key,
         region_name=config.region,
+        verify=str(config.ca_bundle) if config.ca_bundle else None,
         config=Config(s3={"addressing_style": "path"}),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,9 +31,11 @@ class Unsynced:
     @contextmanager
     def watched(self) -> Iterator[None]:
         sys.setprofile(self._look)
+        threading.setprofile(self._look)  # a sync is waited for in a thread of its own
         try:
             yield
         finally:
+            threading.setprofile(None)
             sys.setprofile(None)
 
     def _look(self, frame: FrameType, event: str, _arg: Any) -> None:

@@ -112,7 +112,13 @@ def _restore(
     ours, owner = backup.metadata is not None, os.geteuid() == 0
     with open_archive(storage, plan, backup, progress) as stream:
         return extract(
-            stream, target, progress, room=room, owner=owner, outside_link=lambda *_: ours
+            stream,
+            target,
+            progress,
+            room=room,
+            owner=owner,
+            durable=False,
+            outside_link=lambda *_: ours,
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Final
@@ -11,6 +12,7 @@ from worker.engine.errors import JobStopped
 from worker.engine.progress import Progress
 
 _EVERY: Final = 5.0  # seconds
+_LOOK_EVERY: Final = 0.2
 
 
 @contextmanager
@@ -29,6 +31,25 @@ def pulsing(progress: Progress) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def patiently(progress: Progress, work: Callable[[], None]) -> None:
+    """Do `work`, one system call that nothing can break off: a run that is to end leaves it
+    behind. Raises what `work` raises, and `JobStopped`."""
+    over = Future[None]()
+
+    def run() -> None:
+        try:
+            work()
+            over.set_result(None)
+        except BaseException as error:  # noqa: BLE001  raised again where it is waited for
+            over.set_exception(error)
+
+    Thread(target=run, name="patiently", daemon=True).start()
+    with pulsing(progress):
+        while not wait([over], _LOOK_EVERY).done:
+            progress.checkpoint()
+    over.result()
 
 
 def is_wanted(progress: Progress) -> bool:

@@ -30,7 +30,7 @@ from worker.engine.extract.tarread import Member, read_members
 from worker.engine.extract.warner import Warner
 from worker.engine.extract.writefile import create, write_content
 from worker.engine.progress import Progress
-from worker.engine.pulsing import pulsing
+from worker.engine.pulsing import patiently
 
 LinkRule = Callable[[bytes, bytes], bool]
 
@@ -72,10 +72,12 @@ def extract(
     room: Room = _DEFAULT,
     owner: bool = False,
     setuid: bool = False,
+    durable: bool = True,
     outside_link: LinkRule = lambda _path, _target: False,
     use_openat2: bool | None = None,
 ) -> ExtractResult:
-    """Unpack the content of `data/` into the existing, empty folder `target`, and sync it.
+    """Unpack the content of `data/` into the existing, empty folder `target`, and sync it unless
+    it is not to be `durable`.
 
     `owner` and `setuid` as in `AttributeSetter`. `outside_link(path, target)` says whether a
     symlink that leads out of the data folder is to be restored; others of that kind are left out
@@ -94,12 +96,26 @@ def extract(
                 run.finish(outside_link)
             finally:
                 run.close()
-            with pulsing(progress):  # as long as the disk takes
-                sync_file_system(root)
+            if durable:
+                _sync(root, progress)
             return run.result()
         finally:
             beneath.close()
             os.close(root)
+
+
+def _sync(root: int, progress: Progress) -> None:
+    """As long as the disk takes, for everything that anybody has written to it; a run that is told
+    to end does not wait for that."""
+    descriptor = os.dup(root)
+
+    def work() -> None:
+        try:
+            sync_file_system(descriptor)
+        finally:
+            os.close(descriptor)
+
+    patiently(progress, work)
 
 
 class _Extraction:

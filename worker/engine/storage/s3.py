@@ -18,6 +18,7 @@ from worker.engine.storage import (
     Storage,
     StoredObject,
     TooLarge,
+    UploadGone,
 )
 from worker.engine.storage.abilities import find_out
 from worker.engine.storage.bandwidth import Bandwidth
@@ -154,10 +155,13 @@ class S3Storage(Storage):
 
     def uploads(self, prefix: str) -> Iterator[OpenUpload]:
         pages = self._client.get_paginator("list_multipart_uploads")
-        with translated(self._config):
-            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
-                for item in page.get("Uploads", ()):
-                    yield OpenUpload(item["Key"], item["UploadId"], item["Initiated"])
+        try:
+            with translated(self._config):
+                for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+                    for item in page.get("Uploads", ()):
+                        yield OpenUpload(item["Key"], item["UploadId"], item["Initiated"])
+        except UploadGone:  # what rclone's server says of a bucket that never had one
+            return
 
     def upload_parts(self, key: str, upload_id: str) -> Iterator[Part]:
         pages = self._client.get_paginator("list_parts")
