@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 from bench.link import Link
-from bench.measure import run
+from bench.measure import Command, run
 from bench.mutate import mutate
 from bench.peers import Place, Tool
-from bench.proxy import counting
+from bench.proxy import CountingProxy, counting
 from bench.results import Row
 from bench.scenarios import Bench
 
@@ -35,13 +36,19 @@ def days(
     folder = bench.work / "days"
     subprocess.run(["cp", "-a", str(data), str(folder)], check=True)
     places = {name: bench.new_place(tool) for name, tool in able.items()}
-    for day in range(count + 1):
-        if day:
-            mutate(folder, seed=day)
-        time.sleep(_REST)
-        for name in able if day % 2 else reversed(able):
-            row = _backup(bench, able[name], places[name], folder, link, rows[name], day)
-            sent[name].append(row.sent)
+    with ExitStack() as stack:
+        proxies = {
+            name: stack.enter_context(counting(bench.server.endpoint, host=link.host))
+            for name in able
+        }
+        for day in range(count + 1):
+            if day:
+                mutate(folder, seed=day)
+            time.sleep(_REST)
+            for name in able if day % 2 else reversed(able):
+                task = link.across(able[name].backup(_through(places[name], proxies[name]), folder))
+                row = _backup(bench, task, places[name], proxies[name], rows[name], day)
+                sent[name].append(row.sent)
     for name, row in rows.items():
         row.sent = int(median(sent[name][1:]))
         row.stored = bench.server.stored(places[name].bucket)
@@ -49,18 +56,22 @@ def days(
     shutil.rmtree(folder)
 
 
+def _through(place: Place, proxy: CountingProxy) -> Place:
+    """The same address each day: what a tool has found out about its server counts for that."""
+    return replace(place, bucket=replace(place.bucket, endpoint=proxy.endpoint))
+
+
 def _backup(
-    bench: Bench, tool: Tool, place: Place, data: Path, link: Link, row: Row, day: int
+    bench: Bench, task: Command, place: Place, proxy: CountingProxy, row: Row, day: int
 ) -> Row:
-    with counting(bench.server.endpoint, host=link.host) as proxy:
-        seen = replace(place, bucket=replace(place.bucket, endpoint=proxy.endpoint))
-        before = bench.server.cpu()
-        cost = run(link.across(tool.backup(seen, data)), bench.work / "last.log", sample=True)
-        traffic = proxy.traffic
+    proxy.traffic.forget()
+    before = bench.server.cpu()
+    cost = run(task, bench.work / "last.log", sample=True)
+    traffic = proxy.traffic
     row.sent, row.received, row.requests = traffic.sent, traffic.received, traffic.requests
     row.peak = max(row.peak, cost.peak)
     if day:  # the first one is a first backup
         down = bench.server.downtime(place.bucket)
         row.costs.append(replace(cost, server=bench.server.cpu() - before, downtime=down))
-        bench.say(f"{row.scenario} {day}: {tool.name}, {cost.wall:.2f} s, {row.sent:,} bytes")
+        bench.say(f"{row.scenario} {day}: {row.tool}, {cost.wall:.2f} s, {row.sent:,} bytes")
     return row

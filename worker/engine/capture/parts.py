@@ -28,7 +28,6 @@ NEW_PARTS = 5_000  # of 10,000: the others may be copied ones
 MOST_JOINS = 500
 _CHAINS = 4  # made at once
 _COPIES = 3  # the same
-_MOST_WAITING = 32  # joins
 _PLANNED_PARTS = 9_500
 _GROWTH = 1.1  # the data may grow between scan and read, and headers come on top
 _LARGEST_COPY = 256 * 1024 * 1024  # bytes: a server answers well within a request's time limit
@@ -237,7 +236,8 @@ class PartWriter:
         return joiner.begin(front), _held_of(front)
 
     def _submit_join(self, held: int, work: Callable[..., None], *values: object) -> None:
-        """`held`: bytes of ours that wait for it."""
+        """`held`: bytes of ours that wait for it. Joins of what the server has may all wait: the
+        line is for what comes behind them."""
         self._joined.append((self._lines[0].submit(work, *values), held))
         while self._joined and (self._joined[0][0].done() or self._too_many_joins):
             self._await(self._joined[0][0])
@@ -246,7 +246,7 @@ class PartWriter:
     @property
     def _too_many_joins(self) -> bool:
         held = sum(size for _, size in self._joined)
-        return len(self._joined) > _MOST_WAITING or held > 2 * self._size
+        return held > 2 * self._size
 
     def _begin(self, piece: Piece) -> None:
         """One part, or several of a long copy."""
