@@ -15,7 +15,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 GROUP: Final = "jobs"
-MOST: Final = 200  # messages a second of one process, to all together
+MOST: Final = 100  # messages a second of one process, to all together
 
 
 class Slot:
