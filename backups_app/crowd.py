@@ -14,6 +14,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from backups_app.remembered import outdate
+from backups_app.states import State
+
 GROUP: Final = "jobs"
 MOST: Final = 100  # messages a second of one process, to all together
 
@@ -47,6 +50,7 @@ class Crowd:
         self._hearing: asyncio.Task[None] | None = None
         self._joining = asyncio.Lock()
         self._latest: dict[str, str] = {}
+        self._running: set[str] = set()
         self._heard = asyncio.Event()
 
     async def join(self, layer: Any, slot: Slot) -> None:
@@ -69,11 +73,22 @@ class Crowd:
         try:
             while True:
                 message = await layer.receive(channel)
+                self._note(message["id"], message["state"])
                 self._latest[message["id"]] = message["text"]
                 self._heard.set()
         finally:
             telling.cancel()
             await layer.group_discard(GROUP, channel)
+
+    def _note(self, job_id: str, state: str) -> None:
+        """Who hears that a job began or ended asks for the status, and is to get the new one."""
+        if state == State.RUNNING and job_id in self._running:
+            return
+        outdate()
+        if state == State.RUNNING:
+            self._running.add(job_id)
+        else:
+            self._running.discard(job_id)
 
     async def _tell(self) -> None:
         while True:

@@ -34,13 +34,15 @@ def publish(job_id: UUID) -> bool:
 
 def _publish(job_id: UUID) -> None:
     try:
-        told = {"type": "job", "job": job_json(Job.objects.get(pk=job_id))}
+        job = Job.objects.get(pk=job_id)
+        told = {"type": "job", "job": job_json(job)}
     except DatabaseError:
         connection.close_if_unusable_or_obsolete()  # whoever publishes goes on with a good one
         raise
     # As text, made once: a thousand listeners need not make it a thousand times.
     text = json.dumps(told)
-    async_to_sync(_send)({"type": "job.changed", "id": str(job_id), "text": text})
+    message = {"type": "job.changed", "id": str(job_id), "state": job.state, "text": text}
+    async_to_sync(_send)(message)
 
 
 async def _send(message: dict[str, Any]) -> None:

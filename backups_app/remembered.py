@@ -2,8 +2,8 @@
 
 A page or a monitor on each desk asks for the status, and working it out takes a score of queries.
 Who sends the same request with the same headers, and so the same token or session, gets the same
-answer for two seconds; a change that this process makes ends that at once. A token that was just
-revoked may so read the status for that long.
+answer for two seconds; a change that this process makes, or hears of, ends that at once. A token
+that was just revoked may so read the status for that long.
 """
 
 from __future__ import annotations
@@ -20,12 +20,26 @@ SAFE: Final = {"GET", "HEAD", "OPTIONS"}
 ASKED: Final = {("GET", path) for path in PATHS}
 
 
+_changes = 0
+
+
+def outdate() -> None:
+    """Something is no longer as it was: no answer that was begun before now is given again."""
+    global _changes
+    _changes += 1
+
+
 @dataclass(frozen=True)
 class Answer:
-    """All that was sent, and when it began to be worked out."""
+    """All that was sent; when it began to be worked out, and after how many changes."""
 
     messages: tuple[dict[str, Any], ...]
     at: float
+    changes: int
+
+    @property
+    def is_fresh(self) -> bool:
+        return self.changes == _changes and monotonic() - self.at <= SECONDS
 
     @property
     def is_good(self) -> bool:
@@ -44,7 +58,7 @@ class Remembered:
         if scope["type"] != "http" or (scope["method"], scope["path"]) not in ASKED:
             await self.inner(scope, receive, send)
             if scope.get("method", "GET") not in SAFE:
-                self._kept.clear()
+                outdate()
             return
         answer = await self._answer(scope, receive)
         for message in answer.messages:
@@ -53,11 +67,13 @@ class Remembered:
     async def _answer(self, scope: dict[str, Any], receive: Any) -> Answer:
         """One works it out, and whoever asks the same meanwhile waits for that one."""
         key = (scope["scheme"], scope["path"], scope["query_string"], tuple(scope["headers"]))
-        kept = self._kept.get(key)
-        if kept and not kept.done():
-            await asyncio.wait([kept])  # not the future itself: who gives up must not cancel it
-        if kept and (known := _fresh(kept)):
-            return known
+        while kept := self._kept.get(key):
+            if not kept.done():
+                await asyncio.wait([kept])  # not itself: who gives up must not cancel it
+            if (known := kept.result()) and known.is_fresh:
+                return known
+            if self._kept.get(key) is kept:  # nobody else works it out anew
+                break
         return await self._work_out(key, scope, receive)
 
     async def _work_out(self, key: Any, scope: dict[str, Any], receive: Any) -> Answer:
@@ -66,20 +82,15 @@ class Remembered:
             self._kept.clear()
         self._kept[key] = mine
         sent: list[dict[str, Any]] = []
-        begun = monotonic()
+        begun, changes = monotonic(), _changes
         try:
             await self.inner(scope, receive, _collector(sent))
-            answer = Answer(tuple(sent), begun)
+            answer = Answer(tuple(sent), begun, changes)
             mine.set_result(answer if answer.is_good else None)
         finally:
             if not mine.done():
                 mine.set_result(None)
         return answer
-
-
-def _fresh(kept: asyncio.Future[Answer | None]) -> Answer | None:
-    answer = kept.result()
-    return answer if answer and monotonic() - answer.at <= SECONDS else None
 
 
 def _collector(sent: list[dict[str, Any]]) -> Any:

@@ -1,8 +1,11 @@
-"""A listener that does not read gets the latest of each job when it does."""
+"""What listeners are told, and what the process learns from it."""
 
 import asyncio
 
-from backups_app.crowd import Slot
+from channels.layers import InMemoryChannelLayer
+
+from backups_app import remembered
+from backups_app.crowd import GROUP, Crowd, Slot
 
 
 def test_the_latest_of_each_job_is_what_a_slow_listener_gets():
@@ -27,3 +30,23 @@ def test_the_latest_of_each_job_is_what_a_slow_listener_gets():
         return got
 
     assert asyncio.run(run()) == ["first", "one 999", "two 999"]
+
+
+def test_when_a_job_begins_or_ends_the_status_that_is_kept_is_out_of_date():
+    async def run():
+        layer, crowd, got = InMemoryChannelLayer(), Crowd(), asyncio.Queue()
+        slot = Slot(got.put)
+        passing = asyncio.create_task(slot.pass_on())
+        await crowd.join(layer, slot)
+        seen = []
+        for number, state in enumerate(["PENDING", "RUNNING", "RUNNING", "RUNNING", "SUCCEEDED"]):
+            before = remembered._changes
+            message = {"type": "job.changed", "id": "a", "state": state, "text": str(number)}
+            await layer.group_send(GROUP, message)
+            assert await got.get() == str(number)
+            seen.append(remembered._changes - before)
+        crowd.leave(slot)
+        passing.cancel()
+        return seen
+
+    assert asyncio.run(run()) == [1, 1, 0, 0, 1]

@@ -58,7 +58,7 @@ def test_row_82_behind_a_trusted_proxy_the_clients_address_counts(trusting, web)
 def trusting(monkeypatch):
     from backup_project import asgi
 
-    monkeypatch.setattr(asgi.application, "networks", NETWORKS)
+    monkeypatch.setattr(asgi.application.inner, "networks", NETWORKS)
 
 
 @pytest.mark.django_db(transaction=True)

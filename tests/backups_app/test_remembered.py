@@ -76,6 +76,19 @@ def test_a_change_ends_it():
     assert together(ask(kept), change, ask(kept)) == [b"1", b"2", b"3"]
 
 
+def test_a_change_that_is_heard_of_ends_it_and_what_was_begun_before():
+    inner = Inner(wait=0.05)
+    kept = Remembered(inner)
+
+    async def run():
+        first = asyncio.create_task(ask(kept))
+        await asyncio.sleep(0.01)
+        remembered.outdate()
+        return [await ask(kept), await first, await ask(kept)]
+
+    assert asyncio.run(run()) == [b"2", b"1", b"2"]
+
+
 def test_later_it_is_worked_out_anew(monkeypatch):
     monkeypatch.setattr(remembered, "SECONDS", -1)
     kept = Remembered(Inner())
