@@ -138,7 +138,7 @@ def test_a_copy_that_differs_is_no_copy(proxy: FaultProxy, storage_config: Stora
     def spoil(answer: Answer) -> Answer:
         return replace(answer, body=b"X" + answer.body[1:])
 
-    proxy.faults = [Fault("GET", "-copied", answer=spoil)]
+    proxy.faults = [Fault("GET", "-copied", times=9, answer=spoil)]
     found = probe(replace(storage_config, endpoint=proxy.endpoint))
     assert (found.range_copy, found.copy_if_match) == (False, False)
 
