@@ -29,6 +29,7 @@ from worker.engine.storage.s3 import Patience, open_storage
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_537, 8 * 1024 * 1024 - 1])
+@pytest.mark.parametrize("place", ["seaweedfs http"], indirect=True)
 def test_row_30_a_connection_that_breaks_in_the_middle_of_a_part(
     plan: PlanConfig, proxy: FaultProxy, config: StorageConfig, tmp_path: Path, size: int
 ) -> None:
