@@ -18,7 +18,7 @@ from backups_app.remembered import outdate
 from backups_app.states import State
 
 GROUP: Final = "jobs"
-MOST: Final = 100  # messages a second of one process, to all together
+MOST: Final = 200  # messages a second of one process, to all together
 
 
 class Slot:
@@ -69,11 +69,12 @@ class Crowd:
             self._hearing = None
 
     async def _work(self, layer: Any, channel: str) -> None:
+        self._running.clear()
         telling = asyncio.create_task(self._tell())
         try:
             while True:
                 message = await layer.receive(channel)
-                self._note(message["id"], message["state"])
+                self._note(message["id"], message.get("state", ""))  # none from an older worker
                 self._latest[message["id"]] = message["text"]
                 self._heard.set()
         finally:

@@ -25,16 +25,6 @@ def pytest_report_header() -> list[str]:
     ]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that say they take long go first: at the end all would wait for them."""
-    items.sort(key=lambda item: -_allowed(item))
-
-
-def _allowed(item: pytest.Item) -> float:
-    marker = item.get_closest_marker("timeout")
-    return float(marker.args[0]) if marker else 0.0
-
-
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningS3]:
     """One SeaweedFS for the whole run; use `storage_config` for a bucket of one's own."""

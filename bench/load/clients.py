@@ -1,7 +1,7 @@
 """The crowd: WebSockets that listen, some that do not read, and requests at a steady rate.
 
 It runs on the same cores as what it measures, and would be elsewhere in life. So it does the least
-that can be done (fixed bytes out, lengths counted in), and takes only what nobody else wants.
+that can be done: fixed bytes out, lengths counted in.
 `python -m bench.load.clients PORT TOKEN CLIENTS SLOW RATE`; until its input ends, then prints what
 it saw as JSON.
 """
@@ -197,7 +197,6 @@ def status_request(port: int, token: str) -> bytes:
 
 
 def main(argv: list[str]) -> None:
-    os.nice(19)
     port, token, clients, slow, rate = int(argv[0]), argv[1], *map(int, argv[2:5])
     seen = uvloop.run(crowd(port, token, clients=clients, slow=slow, rate=rate))
     times = os.times()

@@ -6,7 +6,6 @@ import sys
 _LIKE_UVICORN = """
 import logging, logging.config, sys
 from pathlib import Path
-import django
 from django.conf import settings
 from uvicorn.config import Config
 

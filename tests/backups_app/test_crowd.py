@@ -50,3 +50,18 @@ def test_when_a_job_begins_or_ends_the_status_that_is_kept_is_out_of_date():
         return seen
 
     assert asyncio.run(run()) == [1, 1, 0, 0, 1]
+
+
+def test_what_a_worker_of_an_older_version_says_is_passed_on():
+    async def run():
+        layer, crowd, got = InMemoryChannelLayer(), Crowd(), asyncio.Queue()
+        slot = Slot(got.put)
+        passing = asyncio.create_task(slot.pass_on())
+        await crowd.join(layer, slot)
+        for number in ("1", "2"):
+            await layer.group_send(GROUP, {"type": "job.changed", "id": "a", "text": number})
+            assert await asyncio.wait_for(got.get(), 10) == number
+        crowd.leave(slot)
+        passing.cancel()
+
+    asyncio.run(run())

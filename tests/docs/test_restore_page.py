@@ -25,6 +25,7 @@ import redis
 from tests.engine.trees import describe
 from tests.support import pages
 from tests.support.celeryworker import Worker, environment
+from tests.support.root import needs_root
 from tests.support.service import TOKEN
 from worker import tasks
 from worker.engine.backup import run_backup
@@ -153,9 +154,7 @@ def test_the_state_of_a_time(saved, typed):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(
-    os.geteuid() != 0 and not os.environ.get("CI"), reason="the page says that it takes root"
-)
+@needs_root("the page says that it takes root")
 def test_what_a_restore_does_not_bring_back(saved, typed):
     program = saved.plan.data_dir / "program"
     program.touch()

@@ -12,6 +12,7 @@ import pytest
 
 from tests.engine.packing import Heard
 from tests.support import hostile
+from tests.support.root import needs_root
 from worker.engine.errors import ArchiveError, JobStopped, TargetError
 from worker.engine.extract.beneath import Beneath
 from worker.engine.extract.extract import Room, extract
@@ -150,7 +151,7 @@ def test_holes_come_back_as_holes(tmp_path: Path, target: Path) -> None:
         assert (into / "sparse").stat().st_blocks * 512 < 4_000_000
 
 
-@pytest.mark.skipif(not ROOT, reason="only root can give files away")
+@needs_root("only root can give files away")
 def test_owners_come_back_only_where_asked(target: Path) -> None:
     tar = hostile.header(b"data/f", owner=1234) + hostile.END
     extract(io.BytesIO(tar), target, Progress(), owner=True)

@@ -17,6 +17,7 @@ from tests.engine.packing import Heard
 from tests.engine.test_swap_parts import as_nobody
 from tests.faults.test_odd_files import ACCESS
 from tests.support.memory_storage import MemoryStorage
+from tests.support.root import needs_root
 from worker.engine.backup import run_backup
 from worker.engine.config import PlanConfig, RestoreConfig
 from worker.engine.errors import TargetError
@@ -24,9 +25,7 @@ from worker.engine.progress import Progress
 from worker.engine.restore import run_restore
 
 NOW = datetime(2025, 8, 29, 5, tzinfo=UTC)
-needs_root = pytest.mark.skipif(
-    os.geteuid() != 0 and not os.environ.get("CI"), reason="only root can give files to others"
-)
+as_root = needs_root("only root can give files to others")
 
 
 @pytest.fixture
@@ -69,7 +68,7 @@ def restored_as_nobody(plan: PlanConfig, spoil: Callable[[], None]) -> tuple[lis
     return phases, said
 
 
-@needs_root
+@as_root
 def test_a_folder_of_somebody_else_that_can_be_moved_is_warned_of_first(plan: PlanConfig) -> None:
     phases, said = restored_as_nobody(plan, lambda: os.chown(plan.data_dir, 0, 0))
     assert said == "OWNER_NOT_RESTORED"
@@ -77,7 +76,7 @@ def test_a_folder_of_somebody_else_that_can_be_moved_is_warned_of_first(plan: Pl
     assert plan.data_dir.stat().st_uid == 65534
 
 
-@needs_root
+@as_root
 def test_one_below_a_sticky_folder_is_refused_before_anything_is_fetched(plan: PlanConfig) -> None:
     def sticky() -> None:
         os.chown(plan.data_dir, 0, 0)
@@ -89,7 +88,7 @@ def test_one_below_a_sticky_folder_is_refused_before_anything_is_fetched(plan: P
     assert (plan.data_dir / "sub" / "file").read_text() == "saved"
 
 
-@needs_root
+@as_root
 def test_a_folder_that_cannot_be_moved_out_of_a_volume_is_refused_first(plan: PlanConfig) -> None:
     def locked() -> None:
         os.chown(plan.data_dir / "sub", 0, 0)
@@ -102,7 +101,7 @@ def test_a_folder_that_cannot_be_moved_out_of_a_volume_is_refused_first(plan: Pl
     assert "data/sub" in said
 
 
-@needs_root
+@as_root
 @pytest.mark.parametrize("keep", [False, True])
 def test_set_user_id_bits_come_back_when_root_asks_for_them(plan: PlanConfig, keep: bool) -> None:
     file, storage, heard = plan.data_dir / "sub" / "file", MemoryStorage(), Heard()
@@ -116,7 +115,7 @@ def test_set_user_id_bits_come_back_when_root_asks_for_them(plan: PlanConfig, ke
     assert heard.codes == ([] if keep else ["MODE_REDUCED"])
 
 
-@needs_root
+@as_root
 def test_acls_come_back_for_the_owner_too(plan: PlanConfig) -> None:
     file = plan.data_dir / "sub" / "file"
     os.setxattr(file, "system.posix_acl_access", ACCESS)

@@ -19,6 +19,7 @@ import pytest
 
 from tests.engine.packing import Heard, pack_folder
 from tests.support.memory_storage import MemoryStorage
+from tests.support.root import needs_root
 from worker.engine.backup import run_backup
 from worker.engine.catalogue import list_backups
 from worker.engine.config import PlanConfig, ReuseConfig
@@ -295,7 +296,7 @@ for name, note in index.execute("SELECT name, note FROM files WHERE note <> '' O
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root, which CI is")
+@needs_root("becoming another user takes root")
 def test_row_55_what_may_not_be_read_is_a_warning(tmp_path: Path) -> None:
     os.chmod(tmp_path, 0o755)
     for parent in tmp_path.parents:
@@ -337,7 +338,7 @@ def test_row_58_a_temporary_folder_that_cannot_be_used_is_named(
     assert not list(storage.list(""))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root, which CI is")
+@needs_root("mounting takes root")
 def test_row_58_a_full_temporary_folder_is_a_clear_error(plan: PlanConfig, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
@@ -354,7 +355,7 @@ def test_row_58_a_full_temporary_folder_is_a_clear_error(plan: PlanConfig, tmp_p
         subprocess.run(["umount", str(small)], check=True)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root, which CI is")
+@needs_root("mounting takes root")
 def test_a_database_larger_than_the_temporary_folder_is_saved_as_files(tmp_path: Path) -> None:
     folder, small = tmp_path / "data", tmp_path / "small"
     folder.mkdir()

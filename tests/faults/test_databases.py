@@ -1,6 +1,5 @@
 """Rows 21 to 23: a database that is away, locked or full."""
 
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -20,6 +19,7 @@ from tests.support.realworker import (
     until,
     workers,
 )
+from tests.support.root import needs_root
 
 __all__ = ["gate", "workers"]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -98,7 +98,7 @@ def disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root, which CI is")
+@needs_root("mounting takes root")
 def test_row_23_on_a_full_disk_nothing_is_claimed_and_all_can_be_read(sqlite, disk):
     path = disk / sqlite.name
     shutil.copy(sqlite, path)

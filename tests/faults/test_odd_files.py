@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.trees import describe
+from tests.support.root import needs_root
 from tests.support.s3client import s3_client
 from worker.engine.archive import tarwrite
 from worker.engine.config import StorageConfig
@@ -214,7 +215,7 @@ def attributes(path: Path) -> dict[str, bytes]:
     return {name: os.getxattr(path, name) for name in sorted(os.listxattr(path))}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="ACLs are given back by root alone, which CI is")
+@needs_root("ACLs are given back by root alone")
 def test_row_56_attributes_and_acls_of_files_and_folders_come_back(shell: Shell) -> None:
     folder, file = shell.data / "folder", shell.data / "folder" / "file"
     folder.mkdir()
