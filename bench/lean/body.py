@@ -8,8 +8,12 @@ end, then trailing headers and an empty line.
 from __future__ import annotations
 
 import socket
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
+
+from isal import isal_zlib
 
 _BUFFER = 1024 * 1024
 
@@ -56,25 +60,45 @@ def read(stream: Stream, headers: Mapping[str, str]) -> bytes:
     return bytes(found)
 
 
+class Damaged(Exception):
+    """The body is not the one that its checksum is of."""
+
+
+class _Body:
+    """A file that is being written; with `checked` its CRC-32 is taken on the way."""
+
+    def __init__(self, file: BinaryIO, *, checked: bool) -> None:
+        self._file, self._checked = file, checked
+        self.size = self.crc32 = 0
+
+    def copy(self, stream: Stream, size: int) -> None:
+        self.size += size
+        while size:
+            chunk = stream.take(size)
+            size -= len(chunk)
+            if self._checked:
+                self.crc32 = isal_zlib.crc32(chunk, self.crc32)
+            while chunk:
+                chunk = chunk[self._file.write(chunk) :]
+
+
 def write(stream: Stream, headers: Mapping[str, str], path: Path) -> int:
-    """A body into a new file; how many bytes it has now."""
+    """A body into a new file; how many bytes it has now. Raises `Damaged` at its end."""
+    wanted = headers.get("x-amz-checksum-crc32", "")
     with path.open("xb", buffering=0) as file:
-        if not headers.get("x-amz-content-sha256", "").startswith("STREAMING-"):
-            return _copy(stream, file, int(headers.get("content-length", 0)))
-        total = 0
-        while size := int(stream.line().partition(b";")[0], 16):
-            total += _copy(stream, file, size)
-            stream.line()
-        while stream.line():
-            pass
-        return total
+        body = _Body(file, checked=bool(wanted))
+        if headers.get("x-amz-content-sha256", "").startswith("STREAMING-"):
+            _unwrap(stream, body)
+        else:
+            body.copy(stream, int(headers.get("content-length", 0)))
+    if wanted and b64encode(body.crc32.to_bytes(4, "big")).decode() != wanted:
+        raise Damaged
+    return body.size
 
 
-def _copy(stream: Stream, file: object, size: int) -> int:
-    left = size
-    while left:
-        chunk = stream.take(left)
-        left -= len(chunk)
-        while chunk:
-            chunk = chunk[file.write(chunk) :]  # type: ignore[attr-defined]
-    return size
+def _unwrap(stream: Stream, body: _Body) -> None:
+    while size := int(stream.line().partition(b";")[0], 16):
+        body.copy(stream, size)
+        stream.line()
+    while stream.line():
+        pass

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from bench.lean import answers
-from bench.lean.body import Stream, read, write
+from bench.lean.body import Damaged, Stream, read, write
 from bench.lean.http import Answer, Request
 from bench.lean.objects import Bucket, Object, Piece, Upload, cut, new_etag, new_file
 
@@ -91,7 +91,10 @@ class Store:
         if source := request.headers.get("x-amz-copy-source"):
             return self._copy(source, request, kept)
         path = new_file(bucket)
-        size = write(stream, request.headers, path)
+        try:
+            size = write(stream, request.headers, path)
+        except Damaged:
+            return answers.error(HTTPStatus.BAD_REQUEST, "BadDigest")
         return Object((Piece(path, 0, size),), new_etag(), kept)
 
     def _copy(

@@ -52,9 +52,10 @@ SCHEDULE = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tarkeep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
-    """A service with its sample data, shared by all tests of a group.
+    """A service with its sample data, shared by all tests of a group, and ended behind them: even
+    one that is idle takes a tenth of a core.
 
     They come in any order: each makes what it needs, assumes nothing of what else lies there, and
     leaves the service idle.

@@ -20,7 +20,7 @@ from worker.engine.backup import BackupResult, run_backup
 from worker.engine.catalogue import find_backup, incomplete, list_backups
 from worker.engine.config import PlanConfig, StorageConfig
 from worker.engine.errors import ArchiveError, JobStopped, KeyMismatch, SourceError
-from worker.engine.storage.abilities import record_key
+from worker.engine.storage.found_out import record_key
 from worker.engine.storage.s3 import S3Storage, open_storage
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -115,10 +116,10 @@ def test_a_replaced_source_means_that_nothing_is_reused_and_nothing_is_left() ->
 
 
 class NoMoreUploads(MemoryStorage):
-    def start_upload(self, key: str, *, metadata: dict[str, str] | None = None) -> MemoryUpload:
+    def start_upload(self, key: str, **how: Any) -> MemoryUpload:
         if key != KEY:
             raise StorageError("the line is down", code="STORAGE_UNREACHABLE")
-        return super().start_upload(key, metadata=metadata)
+        return super().start_upload(key, **how)
 
 
 def test_trouble_on_the_line_is_no_refusal() -> None:

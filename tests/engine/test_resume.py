@@ -7,6 +7,7 @@ import fcntl
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,9 @@ class FailingStorage(MemoryStorage):
     sent: int = 0
     error: Exception = StorageError("gone", code="STORAGE_UNREACHABLE")
 
-    def start_upload(self, key: str, *, metadata: dict[str, str] | None = None) -> FailingUpload:
+    def start_upload(
+        self, key: str, *, metadata: dict[str, str] | None = None, **_: Any
+    ) -> FailingUpload:
         self.most += 10**6 * key.endswith(".index")
         upload = FailingUpload(self, key, f"upload-{next(self._numbers)}", metadata or {})
         self.uploads_open[upload.upload_id] = upload

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -185,7 +186,9 @@ class Refusing(MemoryStorage):
         super().__init__()
         self.late = late
 
-    def start_upload(self, key: str, *, metadata: dict[str, str] | None = None) -> MemoryUpload:
+    def start_upload(
+        self, key: str, *, metadata: dict[str, str] | None = None, **_: Any
+    ) -> MemoryUpload:
         upload = RefusingUpload(self, key, f"upload-{next(self._numbers)}", metadata or {})
         self.uploads_open[upload.upload_id] = upload
         return upload

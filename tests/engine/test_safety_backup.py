@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_it_is_made_pinned_and_named_and_the_one_restored_is_not_pruned_for_it(
 class Full(MemoryStorage):
     """Takes no more archives."""
 
-    def start_upload(self, key: str, *, metadata: dict[str, str] | None = None) -> Upload:
+    def start_upload(self, key: str, **how: Any) -> Upload:
         raise StorageError("The bucket is full")
 
 

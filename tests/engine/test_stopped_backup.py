@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -205,7 +206,7 @@ def damage(plan: PlanConfig, storage: MemoryStorage, key: str) -> None:
 class FullBucket(MemoryStorage):
     """Refuses uploads."""
 
-    def start_upload(self, key: str, *, metadata: dict[str, str] | None = None):  # type: ignore[no-untyped-def,override]
+    def start_upload(self, key: str, **how: Any) -> NoReturn:
         raise StorageError("The bucket is full.")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,8 @@ from tests.support.s3client import s3_client
 from worker.engine.config import PlanConfig, StorageConfig
 from worker.engine.errors import StorageError
 from worker.engine.storage import Abilities, NotFound, Storage, TooLarge, UploadGone
-from worker.engine.storage.abilities import record_key
+from worker.engine.storage.found_out import record_key
+from worker.engine.storage.guards import MD5, Body, Crc32
 from worker.engine.storage.s3 import IMPATIENT, open_storage
 
 PART = 5 * 1024 * 1024
@@ -213,6 +215,56 @@ def test_what_the_server_can_do_is_tried_out_once_and_kept(
     other = storage.get_bytes(record_key(plan), limit=1000).replace(b"false", b"true")
     storage.put(record_key(plan), other)
     assert storage.abilities(plan).keeps_deleted  # it is believed, and not tried out again
+
+
+def test_parts_are_guarded_by_crc32_where_the_server_checks_it(
+    server_config: StorageConfig, request: pytest.FixtureRequest
+) -> None:
+    storage, plan = open_storage(server_config), PlanConfig()
+    checks = "seaweedfs" in request.node.name
+    assert isinstance(storage.guard_of_whole(plan), Crc32) == checks
+    assert [found.key for found in storage.list("")] == [record_key(plan)]
+    assert not list(storage.uploads(""))
+    told = storage.get_bytes(record_key(plan), limit=1000)
+    storage.put(record_key(plan), told.replace(b"true", b"false"))
+    assert storage.guard_of_whole(plan) is MD5  # it is believed, and not tried out again
+    assert storage.abilities(plan).copies == checks  # found out besides
+    assert storage.guard_of_whole(plan) is MD5
+
+
+class OfSomethingElse(Crc32):
+    def sending(self, data: Body) -> dict[str, Any]:
+        return super().sending(bytes(data) + b"!")
+
+
+def test_a_part_that_does_not_fit_its_crc32_is_refused_and_others_make_an_object(
+    storage_config: StorageConfig,
+) -> None:
+    storage = open_storage(storage_config, patience=IMPATIENT)
+    wrong = storage.start_upload(KEY, guard=OfSomethingElse())
+    with wrong as sending, pytest.raises(StorageError):
+        sending.send_part(1, CONTENT)
+    with storage.start_upload(KEY, guard=Crc32()) as sending:
+        sending.send_part(2, CONTENT[PART:])
+        sending.send_part(1, CONTENT[:PART])
+        sending.complete()
+    assert read(storage, KEY) == CONTENT
+
+
+def test_an_upload_guarded_by_crc32_is_closed_by_another_run(storage_config: StorageConfig) -> None:
+    storage = open_storage(storage_config)
+    told: dict[int, str] = {}
+    with storage.start_upload(KEY, guard=Crc32()) as sending:
+        sending.tell_checksums(told.__setitem__)
+        sending.send_part(1, CONTENT[:PART])
+        sending.send_part(2, CONTENT[PART:])
+        sending.leave_open()
+    later = open_storage(storage_config)
+    parts = [
+        replace(one, crc32=told[one.number]) for one in later.upload_parts(KEY, sending.upload_id)
+    ]
+    later.close_upload(KEY, sending.upload_id, parts[:1])
+    assert read(later, KEY) == CONTENT[:PART]
 
 
 def test_a_bucket_that_keeps_what_is_deleted_is_known(storage_config: StorageConfig) -> None:

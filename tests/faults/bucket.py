@@ -26,7 +26,7 @@ from worker.engine.catalogue import list_backups
 from worker.engine.config import PlanConfig, StorageConfig
 from worker.engine.naming import archive_of
 from worker.engine.progress import Progress, SourceWarning
-from worker.engine.storage.abilities import record_key
+from worker.engine.storage.found_out import record_key
 from worker.engine.storage.s3 import Patience, S3Storage, open_storage
 from worker.engine.verify import run_verify
 

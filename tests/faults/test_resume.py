@@ -30,7 +30,7 @@ from worker.engine.config import ReuseConfig
 from worker.engine.errors import StorageError
 from worker.engine.progress import Progress
 from worker.engine.restore_to import run_restore_to
-from worker.engine.storage.abilities import record_key
+from worker.engine.storage.found_out import record_key
 from worker.engine.storage.s3 import Patience, open_storage
 from worker.reaper import reap
 

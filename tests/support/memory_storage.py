@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -23,6 +23,7 @@ from worker.engine.storage import (
     TooLarge,
     UploadGone,
 )
+from worker.engine.storage.guards import MD5, Guard
 
 CHUNK = 1024 * 1024
 
@@ -85,7 +86,9 @@ class MemoryStorage(Storage):
         self.objects.pop(key, None)
         self.deleted.append(key)
 
-    def start_upload(self, key: str, *, metadata: dict[str, str] | None = None) -> MemoryUpload:
+    def start_upload(
+        self, key: str, *, metadata: dict[str, str] | None = None, guard: Guard = MD5
+    ) -> MemoryUpload:
         upload = MemoryUpload(self, key, f"upload-{next(self._numbers)}", metadata or {})
         self.uploads_open[upload.upload_id] = upload
         return upload
@@ -116,6 +119,9 @@ class MemoryStorage(Storage):
     def abilities(self, plan: PlanConfig) -> Abilities:
         return Abilities(copies=True, keeps_deleted=False)
 
+    def guard_of_whole(self, plan: PlanConfig) -> Guard:
+        return MD5
+
     def _open(self, key: str, upload_id: str) -> MemoryUpload:
         if upload := self.uploads_open.get(upload_id):
             return upload
@@ -139,6 +145,9 @@ class MemoryUpload:
     left_open: bool = False
     begun: datetime = field(default_factory=lambda: datetime.now(UTC))
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def tell_checksums(self, told: Callable[[int, str], None]) -> None:
+        """It takes none."""
 
     def send_part(self, number: int, data: bytes | bytearray | memoryview) -> None:
         with self._lock:

@@ -24,6 +24,8 @@ from worker.engine.naming import index_key, metadata_key
 from worker.engine.reuse.copying import sample
 from worker.engine.reuse.refused import completing
 from worker.engine.storage import MOST_PARTS, Upload
+from worker.engine.storage.crc_trial import WORTH
+from worker.engine.storage.guards import MD5, Guard
 from worker.engine.version import VERSION
 
 if TYPE_CHECKING:
@@ -40,7 +42,9 @@ class Sending:
         """Publish what `feed` emits; `instances` are started when all of it is read."""
         with (
             self._goes_on(),
-            self.run.storage.start_upload(self.run.key, metadata=self._stamp()) as upload,
+            self.run.storage.start_upload(
+                self.run.key, metadata=self._stamp(), guard=self._guard()
+            ) as upload,
             self.run.noting.kept(upload),
             self._begun(upload) as writer,
         ):
@@ -125,6 +129,13 @@ class Sending:
         old = self.run.reuse.resumed
         if self.run.reuse.base and self._copied == (old.size if old else 0):
             self.run.reuse = replace(self.run.reuse, base=None, reason="TOO_LITTLE")
+
+    def _guard(self) -> Guard:
+        """Of the upload's parts: CRC-32 only where nothing is copied, and much is sent."""
+        reuse = self.run.reuse
+        if reuse.base or reuse.resumed or self.run.totals.bytes < WORTH:
+            return MD5
+        return self.run.storage.guard_of_whole(self.run.plan)
 
     def _stamp(self) -> dict[str, str]:
         """Object metadata that tells which run wrote it."""

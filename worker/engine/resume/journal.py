@@ -1,7 +1,7 @@
 """A file beside the run that says what lies where in its upload, written as it is sent.
 
-One line a segment: a CRC-32 in hex, a blank, JSON. It is not synced: it outlives the process,
-and of what a power cut leaves, everything behind the first line that is not whole is ignored.
+One line a segment, and one a part: a CRC-32 in hex, a blank, JSON. It is not synced: it outlives
+the process, and of what a power cut leaves, all behind the first line that is not whole is ignored.
 It holds names of files and digests, no content and no key, and is for our eyes only (0600).
 Trouble with it never troubles the backup: then there is no journal.
 """
@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import tempfile
+import threading
 import zlib
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class Journal:
     def __init__(self, folder: Path, about: dict[str, Any]) -> None:
         """`about`: which upload it is, and how its archive is packed (see `salvage.Left`)."""
         self._file = -1
+        self._lock = threading.Lock()
         self.path: Path | None = None
         try:
             self._file, name = tempfile.mkstemp(prefix=PREFIX, dir=folder)  # 0600
@@ -62,6 +64,10 @@ class Journal:
             said["c"] = slices
         self._write(said)
 
+    def part(self, number: int, crc32: str) -> None:
+        """A part is about to be sent. May be called from any thread."""
+        self._write({"p": number, "crc32": crc32})
+
     def discard(self) -> None:
         """The upload is done with, in one way or the other."""
         if self.path:
@@ -70,17 +76,17 @@ class Journal:
 
     def close(self) -> None:
         """The file stays for the next run."""
-        if self._file >= 0:
-            os.close(self._file)
-        self._file, self.path = -1, None
+        with self._lock:
+            if self._file >= 0:
+                os.close(self._file)
+            self._file, self.path = -1, None
 
     def _write(self, content: dict[str, Any]) -> None:
-        if self._file < 0:
-            return
+        whole = memoryview(line(content))
         try:
-            whole = memoryview(line(content))
-            while whole:
-                whole = whole[os.write(self._file, whole) :]
+            with self._lock:
+                while whole and self._file >= 0:
+                    whole = whole[os.write(self._file, whole) :]
         except OSError as error:
             self._give_up(error)
 

@@ -49,6 +49,7 @@ class Noting:
                 "start": sum(run.size for run in reuse.runs),
             },
         )
+        upload.tell_checksums(self._journal.part)
         if old:
             self._repeat(reuse.segments - old.segments, old)
 

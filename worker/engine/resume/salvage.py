@@ -14,7 +14,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,8 @@ class Left:
         """Ask the server what it has."""
         try:
             listed = sorted(storage.upload_parts(self.key, self.upload_id), key=_number)
-            self.parts = [part for n, part in enumerate(listed, 1) if part.number == n]
+            whole = [part for n, part in enumerate(listed, 1) if part.number == n]
+            self.parts = list(self._with_checksums(whole))
         except NotFound:
             self.found = self._closed(storage)
 
@@ -93,6 +94,16 @@ class Left:
         if self.descriptor >= 0:
             os.close(self.descriptor)
         self.descriptor = -1
+
+    def _with_checksums(self, parts: list[Part]) -> Iterator[Part]:
+        """Up to the first one of which none is known, if they have any: not every server lists
+        them."""
+        noted = {said["p"]: str(said["crc32"]) for said in lines(self.path) if "p" in said}
+        for part in parts:
+            crc32 = noted.get(part.number, part.crc32)
+            if noted and not crc32:
+                return
+            yield replace(part, crc32=crc32)
 
     def _closed(self, storage: Storage) -> StoredObject | None:
         """The object that an earlier run made of it, and did not get to use."""

@@ -12,13 +12,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from worker.engine.config import PlanConfig
 from worker.engine.errors import StorageError
+from worker.engine.storage.guards import MD5, Guard
 
 MOST_PARTS = 10_000  # of one upload; some providers take fewer
 
@@ -67,6 +68,7 @@ class Part:
     etag: str
     size: int
     modified: datetime | None = None
+    crc32: str = ""  # in base64, where the upload was begun with that, and it is known
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,11 @@ class Upload(Protocol):
     upload_id: str
 
     def send_part(self, number: int, data: bytes | bytearray | memoryview) -> None: ...
+
+    def tell_checksums(self, told: Callable[[int, str], None]) -> None:
+        """From now on `told` gets number and CRC-32 (in base64) of each part before it is sent,
+        where that guards them: another run has to know them to close the upload."""
+        ...
 
     def copy_part(self, number: int, source: str, *, etag: str, first: int, last: int) -> Part:
         """A part from the bytes first..last (both counted in) of the object `source`.
@@ -167,7 +174,14 @@ class Storage(Protocol):
         """Remove; an absent key is success."""
         ...
 
-    def start_upload(self, key: str, *, metadata: dict[str, str] | None = None) -> Upload: ...
+    def start_upload(
+        self, key: str, *, metadata: dict[str, str] | None = None, guard: Guard = MD5
+    ) -> Upload: ...
+
+    def guard_of_whole(self, plan: PlanConfig) -> Guard:
+        """The best one for a large upload that copies no parts. Tried out below the plan's prefix
+        when nobody knows; raises nothing."""
+        ...
 
     def uploads(self, prefix: str) -> Iterator[OpenUpload]:
         """All uploads under a prefix that are open, in no promised order."""

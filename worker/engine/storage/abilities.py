@@ -7,30 +7,23 @@ it found is kept in the bucket; what `tarkeep doctor` has found out counts as we
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import secrets
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
 from worker.engine.config import PlanConfig, StorageConfig
 from worker.engine.errors import StorageError
 from worker.engine.naming import probe_prefix
-from worker.engine.storage import Abilities, NotFound, Storage, TooLarge, capabilities
+from worker.engine.storage import Abilities, Storage, capabilities
+from worker.engine.storage.found_out import note, recall
 from worker.engine.storage.s3_errors import is_transient
 
-VALID = timedelta(days=90)
 SMALLEST = 5 * 1024 * 1024  # the least that S3 takes for a part that is not the last one
 ODD = 64 * 1024  # by how much two parts differ
 UNKNOWN = Abilities(copies=True, keeps_deleted=True)  # a try does no harm, what stays might
-_LIMIT = 4096
 log = logging.getLogger(__name__)
-
-
-def record_key(plan: PlanConfig) -> str:
-    return f"{plan.prefix}tarkeep-abilities.json"
 
 
 def find_out(storage: Storage, plan: PlanConfig, config: StorageConfig) -> Abilities:
@@ -40,7 +33,7 @@ def find_out(storage: Storage, plan: PlanConfig, config: StorageConfig) -> Abili
         if known := _known(storage, plan, config):
             return known
         found = _try(storage, f"{probe_prefix(plan)}{secrets.token_hex(8)}-")
-        _keep(storage, plan, config, found)
+        note(storage, plan, config, copies=found.copies, keepsDeleted=found.keeps_deleted)
     except StorageError as error:
         log.info("what the bucket's server can do was not found out: %s", error.message)
         return UNKNOWN
@@ -52,24 +45,10 @@ def _known(storage: Storage, plan: PlanConfig, config: StorageConfig) -> Abiliti
     if seen := capabilities.load(storage, plan, config, now=now):
         copies = seen.range_copy and not seen.equal_parts
         return Abilities(copies=copies, keeps_deleted=seen.versioning or seen.object_lock)
-    try:
-        said = json.loads(storage.get_bytes(record_key(plan), limit=_LIMIT))
-        fresh = abs(now - datetime.fromisoformat(said["at"])) < VALID
-        found = Abilities(copies=said["copies"] is True, keeps_deleted=said["keepsDeleted"] is True)
-        return found if fresh and _about(config).items() <= said.items() else None
-    except (NotFound, TooLarge, ValueError, KeyError, TypeError, AttributeError):
+    said = recall(storage, plan, config)
+    if "copies" not in said or "keepsDeleted" not in said:
         return None
-
-
-def _keep(storage: Storage, plan: PlanConfig, config: StorageConfig, found: Abilities) -> None:
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    told = {"at": at, "copies": found.copies, "keepsDeleted": found.keeps_deleted}
-    data = json.dumps({**_about(config), **told}).encode() + b"\n"
-    storage.put(record_key(plan), data, content_type="application/json")
-
-
-def _about(config: StorageConfig) -> dict[str, Any]:
-    return {"version": 1, "endpoint": config.endpoint, "bucket": config.bucket}
+    return Abilities(copies=said["copies"] is True, keeps_deleted=said["keepsDeleted"] is True)
 
 
 def _try(storage: Storage, start: str) -> Abilities:

@@ -22,6 +22,8 @@ from worker.engine.storage import (
 )
 from worker.engine.storage.abilities import find_out
 from worker.engine.storage.bandwidth import Bandwidth
+from worker.engine.storage.crc_trial import checks_crc32
+from worker.engine.storage.guards import MD5, Crc32, Guard, content_md5
 from worker.engine.storage.provider import max_parts
 from worker.engine.storage.s3_client import Patience, make_client
 from worker.engine.storage.s3_errors import S3Error, exists_already, not_s3, server_code, translated
@@ -32,7 +34,7 @@ from worker.engine.storage.s3_upload import (
     S3Upload,
     abort_upload,
     ask_to_complete,
-    content_md5,
+    completed,
     stored,
 )
 
@@ -141,13 +143,16 @@ class S3Storage(Storage):
     def delete(self, key: str) -> None:
         self._retry().call(lambda: self._delete(key))
 
-    def start_upload(self, key: str, *, metadata: dict[str, str] | None = None) -> S3Upload:
+    def start_upload(
+        self, key: str, *, metadata: dict[str, str] | None = None, guard: Guard = MD5
+    ) -> S3Upload:
         return S3Upload(
             self._client,
             self._config,
             self._patience,
             key,
             metadata or {},
+            guard,
             self._bandwidth,
             self._pulse,
             self._check,
@@ -169,11 +174,12 @@ class S3Storage(Storage):
             for page in pages.paginate(Bucket=self._bucket, Key=key, UploadId=upload_id):
                 for item in page.get("Parts", ()):
                     etag = item.get("ETag", "").strip('"')
-                    yield Part(item["PartNumber"], etag, item["Size"], item.get("LastModified"))
+                    when, crc32 = item.get("LastModified"), item.get("ChecksumCRC32", "")
+                    yield Part(item["PartNumber"], etag, item["Size"], when, crc32)
 
     def close_upload(self, key: str, upload_id: str, parts: Sequence[Part]) -> StoredObject:
-        tags = {part.number: f'"{part.etag}"' for part in parts}
-        ask_to_complete(self._client, self._config, key, upload_id, tags)
+        told = {part.number: completed(f'"{part.etag}"', part.crc32) for part in parts}
+        ask_to_complete(self._client, self._config, key, upload_id, told)
         found, size = self.head(key), sum(part.size for part in parts)
         if found.size != size:
             message = f"S3 stored {found.size} bytes of {key!r}, its parts have {size}"
@@ -184,10 +190,15 @@ class S3Storage(Storage):
         abort_upload(self._client, self._config, key, upload_id)
 
     def abilities(self, plan: PlanConfig) -> Abilities:
+        return find_out(self._for_trials(), plan, self._config)
+
+    def guard_of_whole(self, plan: PlanConfig) -> Guard:
+        return Crc32() if checks_crc32(self._for_trials(), plan, self._config) else MD5
+
+    def _for_trials(self) -> S3Storage:
         # Neither lock nor class: what is tried out must be removable at once.
         plain = replace(self._config, object_lock_days=0, storage_class="")
-        bucket = S3Storage(self._client, plain, IMPATIENT, self._pulse)
-        return find_out(bucket, plan, self._config)
+        return S3Storage(self._client, plain, IMPATIENT, self._pulse)
 
     def _retry(self) -> Retry:
         return Retry(self._patience, check=self._check)

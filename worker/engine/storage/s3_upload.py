@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
 import threading
-from base64 import b64encode
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from worker.engine.config import StorageConfig
 from worker.engine.errors import StorageError
 from worker.engine.storage import NotFound, Part, StoredObject
 from worker.engine.storage.bandwidth import Bandwidth
+from worker.engine.storage.guards import CRC32, Guard
 from worker.engine.storage.outgoing import Outgoing
 from worker.engine.storage.s3_client import Patience
 from worker.engine.storage.s3_copy import PartCopier, Span
@@ -28,11 +27,6 @@ if TYPE_CHECKING:
 MAX_PARTS = 10_000
 TOKEN_FIELD = "tarkeep-upload"  # noqa: S105 - names a field, it is no secret
 log = logging.getLogger(__name__)
-
-
-def content_md5(data: bytes | bytearray | memoryview) -> str:
-    """The Content-MD5 header of `data`: guards the way to the server, not against people."""
-    return b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
 
 def stored(key: str, head: HeadObjectOutputTypeDef) -> StoredObject:
@@ -52,13 +46,16 @@ class S3Upload:
         patience: Patience,
         key: str,
         metadata: dict[str, str],
+        guard: Guard,
         bandwidth: Bandwidth | None = None,
         pulse: Callable[[], None] = unheard,
         check: Callable[[], None] = unheard,
     ) -> None:
         self._client, self._config, self._patience, self._key = client, config, patience, key
         self._bandwidth, self._pulse, self._check = bandwidth, pulse, check
-        self._parts: dict[int, tuple[str, int]] = {}
+        self._guard = guard
+        self._told: Callable[[int, str], None] = lambda number, crc32: None
+        self._parts: dict[int, tuple[CompletedPartTypeDef, int]] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._over = self._left_open = False
@@ -70,15 +67,22 @@ class S3Upload:
                 Key=key,
                 Metadata={**metadata, TOKEN_FIELD: self._token},
                 **uploading(config),
+                **guard.beginning(),
             )["UploadId"]
 
     def send_part(self, number: int, data: bytes | bytearray | memoryview) -> None:
         """Send one part, again and again while the trouble looks passing."""
         _check_number(number)
-        body, md5 = _body(data), content_md5(data)
-        etag = self._retry().call(lambda: self._send(number, body, md5))
+        body, checksum = _body(data), self._guard.sending(data)
+        crc32 = checksum.get(CRC32, "")
+        if crc32:
+            self._told(number, crc32)
+        etag = self._retry().call(lambda: self._send(number, body, checksum))
         with self._lock:
-            self._parts[number] = (etag, len(body))
+            self._parts[number] = (completed(etag, crc32), len(body))
+
+    def tell_checksums(self, told: Callable[[int, str], None]) -> None:
+        self._told = told
 
     def copy_part(self, number: int, source: str, *, etag: str, first: int, last: int) -> Part:
         """Let the server make one part from another object of the bucket."""
@@ -87,7 +91,7 @@ class S3Upload:
         copier = PartCopier(self._client, self._config, self._key, self.upload_id)
         new = self._retry().call(lambda: copier.copy(number, span))
         with self._lock:
-            self._parts[number] = (new, span.size)
+            self._parts[number] = (completed(new), span.size)
         return Part(number, new.strip('"'), span.size)
 
     def complete(self) -> StoredObject:
@@ -128,7 +132,7 @@ class S3Upload:
             # What went wrong before matters more; the janitor finds the upload by its key.
             log.warning("the upload of %s could not be aborted: %s", self._key, error.message)
 
-    def _send(self, number: int, body: bytes, md5: str) -> str:
+    def _send(self, number: int, body: bytes, checksum: dict[str, Any]) -> str:
         with translated(self._config, self._key):
             return self._client.upload_part(
                 Bucket=self._config.bucket,
@@ -136,7 +140,7 @@ class S3Upload:
                 UploadId=self.upload_id,
                 PartNumber=number,
                 Body=self._outgoing(body),
-                ContentMD5=md5,
+                **checksum,
             )["ETag"]
 
     def _retry(self) -> Retry:
@@ -156,8 +160,8 @@ class S3Upload:
                 raise
 
     def _ask_to_complete(self) -> None:
-        tags = {number: etag for number, (etag, _) in self._parts.items()}
-        ask_to_complete(self._client, self._config, self._key, self.upload_id, tags)
+        told = {number: part for number, (part, _) in self._parts.items()}
+        ask_to_complete(self._client, self._config, self._key, self.upload_id, told)
 
     def _is_there(self) -> bool:
         """Whether the object under our key is the one we sent."""
@@ -184,12 +188,21 @@ class S3Upload:
         return sum(size for _, size in self._parts.values())
 
 
+def completed(etag: str, crc32: str = "") -> CompletedPartTypeDef:
+    """What completing tells of a part: its checksum too, where the upload was begun with one."""
+    return {"ETag": etag, "ChecksumCRC32": crc32} if crc32 else {"ETag": etag}
+
+
 def ask_to_complete(
-    client: S3Client, config: StorageConfig, key: str, upload_id: str, tags: dict[int, str]
+    client: S3Client,
+    config: StorageConfig,
+    key: str,
+    upload_id: str,
+    told: dict[int, CompletedPartTypeDef],
 ) -> None:
-    """Publish the parts of these numbers, which have these ETags."""
+    """Publish the parts of these numbers."""
     parts: list[CompletedPartTypeDef] = [
-        {"PartNumber": number, "ETag": etag} for number, etag in sorted(tags.items())
+        {"PartNumber": number, **told[number]} for number in sorted(told)
     ]
     with translated(config, key):
         client.complete_multipart_upload(
