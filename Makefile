@@ -10,6 +10,10 @@ PIP_INSTALL := $(PIP) install --require-hashes --only-binary :all:
 # Tests wait for servers more than they calculate: two processes for each of two cores.
 TESTS_AT_ONCE ?= 4
 
+# Tests start hundreds of processes: none is to compile anew what it imports, also where Python is
+# told to write no bytecode.
+COMPILED = $(BIN)/python -m compileall -q backup_project backups_app bench launcher scripts tarkeep_client tests worker
+
 .PHONY: help run install install-dev test faults soak check audit bench docs format lock messages shots clean
 
 help: ## this list
@@ -42,9 +46,11 @@ $(BIN)/pip:
 	@$(PYTHON) -m venv $(VENV)
 
 test: install-dev ## the whole test suite, with the servers it needs
+	@$(COMPILED)
 	$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist loadgroup $(ARGS)
 
 faults: install-dev ## the fault matrix: its tests, and a table row by row
+	@$(COMPILED)
 	$(BIN)/python -m pytest --rows -q -n $(TESTS_AT_ONCE) --dist loadgroup $(ARGS)
 
 soak: install-dev ## hours of random kills and faults, then random sequences (ARGS="--minutes 600")

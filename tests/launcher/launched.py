@@ -28,13 +28,12 @@ LIMIT = 90
 
 
 def copy_tree(target: Path) -> Path:
-    """A checkout without data, settings or state."""
+    """A checkout without data, settings or state, but with what is compiled of it."""
     target.mkdir()
     for name in TREE:
         source = ROOT / name
         if source.is_dir():
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(source, target / name, ignore=ignored)
+            shutil.copytree(source, target / name)
         else:
             shutil.copy2(source, target / name)
     return target

@@ -168,6 +168,7 @@ class Index:
         self._db.executescript(_PASSING)
         self._db.execute("BEGIN")
         self.noted: set[int] = set()
+        self._segments: list[SegmentRow] = []
         self._lookups = False
 
     def add_files(self, rows: Iterable[FileRow]) -> None:
@@ -201,6 +202,7 @@ class Index:
 
     def attach(self, base: Path) -> None:
         """Have another backup's finished index at hand as `base`."""
+        self._write_segments()
         self._db.execute("COMMIT")
         self._db.execute("PRAGMA trusted_schema=OFF")
         uri = f"file:{quote(str(base))}?mode=ro&immutable=1"
@@ -209,23 +211,35 @@ class Index:
 
     def detach(self) -> None:
         """Let go of the base."""
+        self._write_segments()
         self._db.execute("COMMIT")
         self._db.execute("DETACH DATABASE base")
         self._db.execute("BEGIN")
 
     def query(self, sql: str, values: tuple[Any, ...] | dict[str, Any] = ()) -> sqlite3.Cursor:
+        self._write_segments()
         return self._db.execute(sql, values)
 
     def script(self, sql: str) -> None:
         """Run several statements, none of which takes values."""
+        self._write_segments()
         for statement in filter(str.strip, sql.split(";")):
             self._db.execute(statement)
 
     def add_segments(self, rows: Iterable[SegmentRow]) -> None:
-        for *row, content in rows:
-            self._db.execute("INSERT INTO segments VALUES (?,?,?,?,?)", row)
-            if content:
-                self._db.execute("INSERT INTO contents VALUES (?,?)", (row[0], content))
+        """Many at once are cheaper: they are written when there are enough, or when asked for."""
+        self._segments.extend(rows)
+        if len(self._segments) >= PAGE:
+            self._write_segments()
+
+    def _write_segments(self) -> None:
+        rows, self._segments = self._segments, []
+        insert = self._db.executemany
+        insert("INSERT INTO segments VALUES (?,?,?,?,?)", (row[:5] for row in rows))
+        insert(
+            "INSERT INTO contents VALUES (?,?)",
+            ((row.id, row.content) for row in rows if row.content),
+        )
 
     def again(self) -> Iterator[int]:
         """Segments of the last archive that are to be packed as they were, in its order."""
@@ -301,6 +315,7 @@ class Index:
         return [file for (file,) in rows]
 
     def segment(self, number: int) -> SegmentRow:
+        self._write_segments()
         query = """SELECT s.*, coalesce(c.digest, x'') FROM main.segments s
         LEFT JOIN main.contents c ON c.segment = s.id WHERE s.id = ?"""
         return SegmentRow._make(self._db.execute(query, (number,)).fetchone())
@@ -318,6 +333,7 @@ class Index:
 
     def tree(self) -> str:
         """The SHA-256 over all segments' SHA-256s in their order, in hex."""
+        self._write_segments()
         digest = hashlib.sha256()
         for (sha256,) in self._db.execute("SELECT sha256 FROM segments ORDER BY id"):
             digest.update(sha256)
@@ -339,6 +355,7 @@ class Index:
 
         `sealed`: a manifest tells what the segments are (`add_manifests_segments`).
         """
+        self._write_segments()
         self._db.executemany("INSERT INTO info VALUES (?,?)", sorted(info.items()))
         if sealed:
             self._db.execute("DELETE FROM segments")

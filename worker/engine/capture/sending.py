@@ -49,6 +49,7 @@ class Sending:
             self._begun(upload) as writer,
         ):
             self._pack(feed, writer)
+            self.run.noting.write()  # while there is an index to ask
             crashpoint("backup.packed")
             if instances is not None:
                 instances.start()
@@ -88,9 +89,10 @@ class Sending:
         crashpoint("backup.upload-begun")
         most = self.run.storage.max_parts
         new = self.run.totals.bytes - self.run.reuse.unchanged
+        size = part_size(new, parts=NEW_PARTS * most // MOST_PARTS)
         with PartWriter(
             upload,
-            part_size(new, parts=NEW_PARTS * most // MOST_PARTS),
+            size,
             least=self.run.plan.reuse.least_copy,
             joiner=self._joiner(upload),
             max_parts=most,
@@ -105,6 +107,7 @@ class Sending:
                 self.run.master,
                 self.run.reuse,
                 copied=writer.parts,
+                part_size=size,
             )
             if self.run.reuse.resumed:
                 crashpoint("backup.resumed")

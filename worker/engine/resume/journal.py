@@ -16,8 +16,9 @@ import os
 import tempfile
 import threading
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.engine.archive.index import SegmentRow
 from worker.engine.capture.lanes import Slices
@@ -30,6 +31,23 @@ log = logging.getLogger(__name__)
 def line(content: dict[str, Any]) -> bytes:
     text = json.dumps(content, separators=(",", ":")).encode()
     return b"%08x %b\n" % (zlib.crc32(text), text)
+
+
+class Noted(NamedTuple):
+    """A segment that was packed to `row`. `files` as `Index.told` gives them: those that begin in
+    it, and those of which more is known now."""
+
+    row: SegmentRow
+    record: bytes
+    files: list[list[Any]]
+    slices: Slices | None
+
+
+def _said(noted: Noted) -> dict[str, Any]:
+    row = noted.row
+    digests = (digest.hex() for digest in (row.sha256, noted.record, row.content))
+    said: dict[str, Any] = {"s": [*row[1:4], *digests], "f": noted.files}
+    return said | ({"c": noted.slices} if noted.slices else {})
 
 
 class Journal:
@@ -48,21 +66,9 @@ class Journal:
             self._give_up(error)
         self._write({"version": VERSION, **about})
 
-    def segment(
-        self, row: SegmentRow, record: bytes, files: list[list[Any]], slices: Slices | None
-    ) -> None:
-        """A segment was packed to `row`. `files` as `Index.told` gives them: those that begin in
-        it, and those of which more is known now."""
-        said: dict[str, Any] = {
-            "s": [
-                *row[1:4],
-                *(digest.hex() for digest in (row.sha256, record, row.content)),
-            ],
-            "f": files,
-        }
-        if slices:
-            said["c"] = slices
-        self._write(said)
+    def segments(self, noted: Iterable[Noted]) -> None:
+        """These were packed, one after another."""
+        self._write(*map(_said, noted))
 
     def part(self, number: int, crc32: str) -> None:
         """A part is about to be sent. May be called from any thread."""
@@ -81,8 +87,8 @@ class Journal:
                 os.close(self._file)
             self._file, self.path = -1, None
 
-    def _write(self, content: dict[str, Any]) -> None:
-        whole = memoryview(line(content))
+    def _write(self, *contents: dict[str, Any]) -> None:
+        whole = memoryview(b"".join(map(line, contents)))
         try:
             with self._lock:
                 while whole and self._file >= 0:

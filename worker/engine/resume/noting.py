@@ -11,12 +11,13 @@ from worker.engine.archive.manifest import RECORD
 from worker.engine.capture.lanes import RawSegment, Slices
 from worker.engine.config import PlanConfig
 from worker.engine.errors import EngineError, JobStopped, StorageError
-from worker.engine.resume.journal import Journal
+from worker.engine.resume.journal import Journal, Noted
 from worker.engine.resume.salvage import about
 from worker.engine.reuse.base import facts
 from worker.engine.reuse.reuse import Resumed, Reuse
 from worker.engine.storage import Upload
 
+_NOTES = 8  # for each part: fewer are cheaper, and what is not noted is sent again
 # Neither the user's wish nor anything wrong with the data or the bucket.
 _NO_FAULT_OF_ITS_OWN = frozenset({"DRAINED", "LEASE_LOST", "STALLED", "STORAGE_UNREACHABLE"})
 
@@ -27,15 +28,18 @@ class Noting:
     def __init__(self, plan: PlanConfig, index: Index) -> None:
         self._plan, self._index = plan, index
         self._journal: Journal | None = None
-        self._copied = 0
+        self._waiting: list[tuple[SegmentRow, bytes, list[int], Slices | None]] = []
+        self._copied = self._held = self._every = 0
 
     def begin(
         self, upload: Upload, key: str, captured: int, master: MasterKey | None, reuse: Reuse, *,
-        copied: int,
+        copied: int, part_size: int,
     ) -> None:  # fmt: skip
         """What is taken over stands in the upload, as `copied` parts. Of that, what an earlier
-        run had sent is noted too: nor is it to be sent again."""
-        old, self._copied = reuse.resumed, copied
+        run had sent is noted too: nor is it to be sent again.
+
+        Notes are written down several times for each part of `part_size` bytes."""
+        old, self._copied, self._every = reuse.resumed, copied, part_size // _NOTES
         self._journal = Journal(
             self._plan.temp_dir,
             {
@@ -73,6 +77,7 @@ class Noting:
             sent = upload.parts_done > self._copied
             if sent and self._journal and self._journal.path and _may_go_on(error):
                 upload.leave_open()
+                self.write()
                 self._journal.close()
                 self._journal = None
             raise
@@ -90,10 +95,28 @@ class Noting:
             self._note(row, old.records[start : start + RECORD.size], ids, slices)
 
     def _note(self, row: SegmentRow, record: bytes, ids: list[int], slices: Slices | None) -> None:
-        if self._journal:
-            files = list(self._index.told({*ids, *self._index.noted}))
-            self._journal.segment(row, record, files, slices)
+        if not self._journal:
+            self._index.noted.clear()
+            return
+        self._waiting.append((row, record, ids, slices))
+        self._held += row.length
+        if self._held >= self._every:
+            self.write()
+
+    def write(self) -> None:
+        """All that waits, with what else is known by now of files that were told before."""
+        waiting, self._waiting, self._held = self._waiting, [], 0
+        if not self._journal or not waiting:
+            return
+        begun = {file for _, _, ids, _ in waiting for file in ids}
+        told = {file[0]: file for file in self._index.told(begun | self._index.noted)}
+        lines = [
+            Noted(row, record, [told[one] for one in ids if one in told], slices)
+            for row, record, ids, slices in waiting
+        ]
+        lines[-1].files.extend(told[one] for one in self._index.noted - begun if one in told)
         self._index.noted.clear()
+        self._journal.segments(lines)
 
 
 def _may_go_on(error: EngineError) -> bool:
