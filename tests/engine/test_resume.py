@@ -6,6 +6,7 @@ import dataclasses
 import fcntl
 import os
 import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from worker.engine.capture import parts
 from worker.engine.catalogue import list_backups
 from worker.engine.config import PlanConfig
 from worker.engine.errors import JobStopped, StorageError
-from worker.engine.resume.journal import PREFIX
+from worker.engine.resume.journal import PREFIX, line
+from worker.engine.storage import Part, StoredObject
 from worker.engine.verify import run_verify
 
 PART = 10_000
@@ -45,13 +47,14 @@ class FailingUpload(MemoryUpload):
 class FailingStorage(MemoryStorage):
     most: int = 10**6
     sent: int = 0
+    upload = FailingUpload
     error: Exception = StorageError("gone", code="STORAGE_UNREACHABLE")
 
     def start_upload(
         self, key: str, *, metadata: dict[str, str] | None = None, **_: Any
     ) -> FailingUpload:
         self.most += 10**6 * key.endswith(".index")
-        upload = FailingUpload(self, key, f"upload-{next(self._numbers)}", metadata or {})
+        upload = self.upload(self, key, f"upload-{next(self._numbers)}", metadata or {})
         self.uploads_open[upload.upload_id] = upload
         return upload
 
@@ -259,3 +262,45 @@ def test_the_journal_of_a_run_that_lives_is_left_alone(plan, storage):
     assert made.bytes_copied == 0
     assert journals(plan) == [journal]
     assert len(storage.uploads_open) == 1
+
+
+def test_a_journal_that_makes_no_sense_is_not_gone_on_with(plan, storage):
+    break_off(plan, storage, after=7)
+    (journal,) = journals(plan)
+    with journal.open("ab") as file:
+        file.write(line({"s": [1]}))
+    made = backup(plan, storage, 1)
+    assert made.metadata.full_reason == "RESUME_FAILED"
+    assert made.bytes_copied == 0
+    whole(plan, storage, made.key)
+
+
+class Guarded(FailingUpload):
+    """Its parts have checksums that nobody lists; that of part 4 is never told."""
+
+    def tell_checksums(self, told: Callable[[int, str], None]) -> None:
+        self._told = told
+
+    def send_part(self, number: int, data: bytes | bytearray | memoryview) -> None:
+        if self.key.endswith(".tar.gz") and number != 4:
+            self._told(number, f"checksum {number}")
+        super().send_part(number, data)
+
+
+class Closing(FailingStorage):
+    """Closes no upload without its parts' checksums."""
+
+    upload = Guarded
+
+    def close_upload(self, key: str, upload_id: str, parts: Sequence[Part]) -> StoredObject:
+        assert [part.crc32 for part in parts] == [f"checksum {n}" for n in range(1, len(parts) + 1)]
+        return super().close_upload(key, upload_id, parts)
+
+
+def test_of_parts_with_checksums_those_count_whose_checksum_is_known(plan, storage):
+    storage = Closing()
+    break_off(plan, storage, after=7)
+    storage.sent = 0
+    made = backup(plan, storage, 1)
+    assert made.size - 3 * PART - 1 < storage.sent < made.size - 2 * PART
+    whole(plan, storage, made.key)

@@ -185,11 +185,12 @@ class Refusing(MemoryStorage):
     def __init__(self, *, late: bool) -> None:
         super().__init__()
         self.late = late
+        self.upload: type[MemoryUpload] = RefusingUpload
 
     def start_upload(
         self, key: str, *, metadata: dict[str, str] | None = None, **_: Any
     ) -> MemoryUpload:
-        upload = RefusingUpload(self, key, f"upload-{next(self._numbers)}", metadata or {})
+        upload = self.upload(self, key, f"upload-{next(self._numbers)}", metadata or {})
         self.uploads_open[upload.upload_id] = upload
         return upload
 
@@ -208,6 +209,26 @@ class RefusingUpload(MemoryUpload):
         if self.copied:
             raise StorageError("All parts but the last must have one size")
         return super().complete()
+
+
+class Stumbling(MemoryUpload):
+    def copy_part(self, number: int, source: str, *, etag: str, first: int, last: int) -> Part:
+        raise StorageError("internal error")
+
+
+def test_a_server_that_fails_at_copying_gets_a_full_upload_and_is_asked_again_next_time(
+    plan: PlanConfig,
+) -> None:
+    storage, heard = Refusing(late=False), Heard()
+    storage.upload = Stumbling
+    backup(plan, storage, 0)
+    second = backup(plan, storage, 1, heard)
+    assert heard.codes == ["COPY_FAILED"]
+    assert second.bytes_copied == 0
+    storage.upload = MemoryUpload
+    third = backup(plan, storage, 2)
+    assert third.bytes_copied > 0
+    assert restored(plan, storage, third.key) == describe(plan.data_dir)
 
 
 @pytest.mark.parametrize("late", [False, True])

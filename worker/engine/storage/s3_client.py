@@ -1,9 +1,10 @@
 """The boto3 client, tuned for large uploads to any S3-compatible server.
 
 - Checksums only where S3 requires them: many servers fail on the trailers that botocore
-  sends by default. Instead every body carries Content-MD5, which all servers check.
-- The payload is not hashed a second time for the signature: Content-MD5 is a signed header,
-  so a body changed on the way is refused all the same.
+  sends by default. Instead every body carries Content-MD5, which all servers check, or CRC-32
+  where the server has shown that it does (`guards.py`).
+- The payload is not hashed a second time for the signature: either is a signed header, so a body
+  that was damaged on the way is refused all the same.
 - Credentials come from our settings. Nothing of the machine's AWS set-up (environment,
   profiles, endpoints) has a say unless `use_instance_role` asks for it.
 """
