@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.e2e.steps import LIMIT, sign_in
 from tests.launcher.launched import Launched, copy_tree
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -40,7 +40,7 @@ def chromium() -> str:
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found:
         return found
-    why = f"no browser: none of {', '.join(NAMES)} is on PATH (apt install chromium)"
+    why = f"no browser: none of {', '.join(NAMES)} is on PATH (apt install chromium-headless-shell)"
     return pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
 
 
