@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
+from worker.engine import machine
 from worker.engine.machine import FILE, machine_name
 
 ASK = "import sys, pathlib; from worker.engine.machine import machine_name as m; "
@@ -33,3 +36,22 @@ def test_a_file_that_holds_no_name_is_replaced(tmp_path):
 
 def test_where_nothing_can_be_written_there_is_a_name_all_the_same():
     assert machine_name(Path("/proc/nowhere"))
+
+
+def test_who_found_none_takes_the_one_that_another_made_meanwhile(tmp_path):
+    made = machine._make(tmp_path / FILE)
+    assert machine._make(tmp_path / FILE) == made
+    assert (tmp_path / FILE).read_text() == f"{made}\n"
+
+
+def test_all_parts_of_a_service_that_begin_at_once_agree(tmp_path):
+    ask = machine_name.__wrapped__  # each as a process of its own would: nothing is remembered
+    for turn in range(20):
+        folder, begin = tmp_path / str(turn), Barrier(8)
+
+        def name(folder=folder, begin=begin):
+            begin.wait()
+            return ask(folder)
+
+        with ThreadPoolExecutor(8) as pool:
+            assert len({one.result() for one in [pool.submit(name) for _ in range(8)]}) == 1

@@ -6,10 +6,12 @@ The names of hosts do not do: those of containers are made up anew with each of 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import secrets
 import socket
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -40,15 +42,25 @@ def _read(file: Path) -> str:
 
 
 def _make(file: Path) -> str:
-    """Whole or not at all, and of two who make one at once both take the first one's."""
-    draft = file.with_name(f"{FILE}-{secrets.token_hex(8)}")
-    draft.write_text(secrets.token_hex(16) + "\n")
+    """Whole or not at all, and by one after another: all parts of a service begin at once, and two
+    that went by different names would each wait for the other to be gone."""
+    with _alone(file.parent):
+        if made := _read(file):
+            return made
+        draft = file.with_name(f"{FILE}-{secrets.token_hex(8)}")
+        try:
+            draft.write_text(secrets.token_hex(16) + "\n")
+            draft.replace(file)  # what is there is no name
+        finally:
+            draft.unlink(missing_ok=True)
+        return _read(file)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if file.exists():  # what is there is no name
-            draft.replace(file)
-        else:
-            with contextlib.suppress(FileExistsError):
-                os.link(draft, file)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
-        draft.unlink(missing_ok=True)
-    return _read(file)
+        os.close(descriptor)
