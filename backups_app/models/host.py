@@ -29,8 +29,8 @@ class HostQuerySet(models.QuerySet["Host"]):
         try:
             with transaction.atomic():
                 self.create(name=name, machine=machine)
-        except IntegrityError:  # another machine was first
-            return False
+        except IntegrityError:  # somebody was first: another part of ours, perhaps
+            return row.filter(machine=machine).exists()
         return True
 
 

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
+import pytest
+
 from worker.engine import machine
 from worker.engine.machine import FILE, machine_name
 
@@ -44,10 +46,14 @@ def test_who_found_none_takes_the_one_that_another_made_meanwhile(tmp_path):
     assert (tmp_path / FILE).read_text() == f"{made}\n"
 
 
-def test_all_parts_of_a_service_that_begin_at_once_agree(tmp_path):
+@pytest.mark.parametrize("there", [None, "no name"])
+def test_all_parts_of_a_service_that_begin_at_once_agree(tmp_path, there):
     ask = machine_name.__wrapped__  # each as a process of its own would: nothing is remembered
     for turn in range(20):
         folder, begin = tmp_path / str(turn), Barrier(8)
+        folder.mkdir()
+        if there:
+            (folder / FILE).write_text(there)
 
         def name(folder=folder, begin=begin):
             begin.wait()

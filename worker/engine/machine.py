@@ -42,25 +42,28 @@ def _read(file: Path) -> str:
 
 
 def _make(file: Path) -> str:
-    """Whole or not at all, and by one after another: all parts of a service begin at once, and two
+    """Whole or not at all, and the same for all: the parts of a service begin at once, and two
     that went by different names would each wait for the other to be gone."""
-    with _alone(file.parent):
-        if made := _read(file):
-            return made
-        draft = file.with_name(f"{FILE}-{secrets.token_hex(8)}")
-        try:
-            draft.write_text(secrets.token_hex(16) + "\n")
-            draft.replace(file)  # what is there is no name
-        finally:
-            draft.unlink(missing_ok=True)
-        return _read(file)
+    draft = file.with_name(f"{FILE}-{secrets.token_hex(8)}")
+    draft.write_text(secrets.token_hex(16) + "\n")
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, file)
+        with _alone(file.parent):
+            if not _read(file):  # what is there is no name
+                draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+    return _read(file)
 
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
+    """One after another, where the file system has locks."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
