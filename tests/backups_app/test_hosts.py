@@ -9,6 +9,7 @@ from django.utils import timezone
 from backups_app import hosts, telling, waiting, watcher
 from backups_app.alerts import alerts
 from backups_app.models import Host, Notice, OpenAlert, Part, PartSeen
+from backups_app.models.host import HostQuerySet
 from backups_app.models.plan import Plan
 from backups_app.states import State
 from tests.support.service import claimed_job, finished_job, make_job
@@ -44,6 +45,20 @@ def test_the_first_machine_of_a_name_keeps_it_while_it_lives():
     assert not Host.objects.hold("main", "b" * 32)
     assert Host.objects.hold("main", "a" * 32)
     assert Host.objects.hold("web2", "b" * 32)
+
+
+@pytest.mark.parametrize(("faster", "holds"), [("a", True), ("b", False)])
+def test_of_two_who_ask_at_once_both_hold_it_if_they_are_one_machine(monkeypatch, faster, holds):
+    answers = iter([False, False])
+
+    def exists(self):
+        if (answer := next(answers, None)) is None:
+            return self.count() > 0
+        Host.objects.get_or_create(name="main", defaults={"machine": faster * 32})
+        return answer  # it was asked a moment earlier
+
+    monkeypatch.setattr(HostQuerySet, "exists", exists)
+    assert Host.objects.hold("main", "a" * 32) is holds
 
 
 @pytest.mark.parametrize("end", ["stopped", "silent"])
