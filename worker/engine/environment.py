@@ -88,8 +88,10 @@ class Environment:
     def refuse_misspelt(self, known: set[str]) -> None:
         """Names that are almost ours: a misspelt encryption key would leave backups plain."""
         for name in sorted(self.values.keys() - known):
+            if not name.startswith(OUR_NAMES):
+                continue
             meant = _closest(name, known) or _closest(name.removesuffix("_FILE"), known)
-            if meant and name.startswith(OUR_NAMES):
+            if meant:
                 message = f"{name} is not a setting of Tarkeep"
                 self.complain(name, message, f"Did you mean {meant}?")
 
