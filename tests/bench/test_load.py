@@ -19,6 +19,7 @@ def test_backups_alone_and_watched_and_the_api_without_redis(tmp_path):
     assert (watched["opened"], watched["closed"], watched["wrong"]) == (20, 0, 0)
     assert watched["requests"] > 0
     assert watched["frames"] > 0
-    assert set(found["change"]) == {"median", "fastest", "by cpu"}
+    assert set(found["change"]) == {"crowd here", "crowd elsewhere", "by cpu"}
+    assert len(found["beside"]) == len(found["alone"]) == 1
     for kind in ("redis refused", "redis silent"):
         assert 0 < found[kind]["all"]["p95"] <= found[kind]["all"]["max"]

@@ -1,5 +1,6 @@
 """Processes with one temporary folder are one machine; others are others."""
 
+import errno
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -61,3 +62,13 @@ def test_all_parts_of_a_service_that_begin_at_once_agree(tmp_path, there):
 
         with ThreadPoolExecutor(8) as pool:
             assert len({one.result() for one in [pool.submit(name) for _ in range(8)]}) == 1
+
+
+def test_a_file_system_without_hard_links_holds_a_name_too(tmp_path, monkeypatch):
+    def link(*_):
+        raise PermissionError(errno.EPERM, "as vfat says")
+
+    monkeypatch.setattr(machine.os, "link", link)
+    name = machine._make(tmp_path / FILE)
+    assert machine._make(tmp_path / FILE) == name == (tmp_path / FILE).read_text().strip()
+    assert len(name) == 32

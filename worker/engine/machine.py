@@ -47,7 +47,7 @@ def _make(file: Path) -> str:
     draft = file.with_name(f"{FILE}-{secrets.token_hex(8)}")
     draft.write_text(secrets.token_hex(16) + "\n")
     try:
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(OSError):  # it is there, or the file system has no links
             os.link(draft, file)
         with _alone(file.parent):
             if not _read(file):  # what is there is no name
