@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import gc
+import os
 import uuid
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from launcher.seaweed import RunningS3, start_seaweed
 from tests.support.s3client import s3_client
 from worker.engine.config import StorageConfig
 
 pytest_plugins = ["tests.support.row_report"]
+
+if os.environ.get("CI") != "true":  # where Hypothesis does so by itself: no test is about time
+    settings.register_profile(
+        "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    )
+    settings.load_profile("busy")
 
 
 def pytest_report_header() -> list[str]:
