@@ -26,8 +26,10 @@ from worker.engine.damage import marking
 from worker.engine.databases import Databases
 from worker.engine.drill_compare import compare
 from worker.engine.errors import HookError
-from worker.engine.extract.extract import ExtractResult, extract
+from worker.engine.extract.extract import ExtractResult
+from worker.engine.extract.outside_links import OutsideLinks
 from worker.engine.extract.target_errors import as_target_error
+from worker.engine.extract.unpack import unpack
 from worker.engine.instances.process import NotRun, run
 from worker.engine.progress import Progress, SourceWarning
 from worker.engine.room import room_for_all
@@ -111,14 +113,15 @@ def _restore(
     progress.phase("restoring")
     ours, owner = backup.metadata is not None, os.geteuid() == 0
     with open_archive(storage, plan, backup, progress) as stream:
-        return extract(
+        return unpack(
             stream,
             target,
             progress,
+            size=backup.size,
             room=room,
+            links=OutsideLinks(every=ours),
             owner=owner,
             durable=False,
-            outside_link=lambda *_: ours,
         )
 
 

@@ -5,7 +5,6 @@ The application runs on while the backup is fetched; it is stopped for the swap 
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +15,10 @@ from worker.engine.catalogue import BackupInfo, find_backup
 from worker.engine.config import PlanConfig
 from worker.engine.crashpoints import crashpoint
 from worker.engine.damage import marking
-from worker.engine.extract.extract import ExtractResult, LinkRule, Room, extract
+from worker.engine.extract.extract import ExtractResult, Room
+from worker.engine.extract.outside_links import OutsideLinks
 from worker.engine.extract.target_errors import as_target_error
+from worker.engine.extract.unpack import unpack
 from worker.engine.progress import Counting, Progress, SourceWarning
 from worker.engine.replacing import Replaced, put_in_place
 from worker.engine.room import naming_copies, room_for_all
@@ -92,16 +93,15 @@ def _fetch(
         progress.totals(files=known.file_count or 0, bytes=known.data_size or 0)
         _tell_of_gaps(known.warning_count or 0, progress)
     with open_archive(storage, plan, backup, progress, whole=False) as stream:
-        rule = link_rule(backup, live)
-        owner = os.geteuid() == 0
-        result = extract(
+        result = unpack(
             stream,
             staged,
             progress,
+            size=backup.size,
             room=room,
-            owner=owner,
+            links=link_rule(backup, live),
+            owner=os.geteuid() == 0,
             setuid=plan.restore.keep_setuid,
-            outside_link=rule,
         )
     if not result.root_recorded:
         look_like(live, staged)
@@ -134,18 +134,11 @@ def restore_result(
     )
 
 
-def link_rule(backup: BackupInfo, live: Path) -> LinkRule:
+def link_rule(backup: BackupInfo, live: Path) -> OutsideLinks:
     """Which symlinks that lead out of the data folder come back.
 
     All of a backup of ours, wherever it is restored: what was saved comes back, and a link is
     only a name, never followed here. Of an archive made elsewhere, those that the live folder
     already has: a stranger's file brings in no new way out.
     """
-    ours = backup.metadata is not None
-
-    def allowed(path: bytes, target: bytes) -> bool:
-        with contextlib.suppress(OSError):
-            return ours or os.fsencode(Path(live, os.fsdecode(path)).readlink()) == target
-        return False
-
-    return allowed
+    return OutsideLinks(every=backup.metadata is not None, as_in=live)

@@ -16,8 +16,10 @@ from worker.engine.config import PlanConfig
 from worker.engine.crashpoints import crashpoint
 from worker.engine.damage import marking
 from worker.engine.errors import TargetError
-from worker.engine.extract.extract import ExtractResult, extract
+from worker.engine.extract.extract import ExtractResult
+from worker.engine.extract.outside_links import OutsideLinks
 from worker.engine.extract.target_errors import as_target_error
+from worker.engine.extract.unpack import unpack
 from worker.engine.part_fetch import fetch_part
 from worker.engine.progress import Counting, Progress
 from worker.engine.room import room_for_all
@@ -136,14 +138,15 @@ def _fetch_all(
         progress.totals(files=known.file_count or 0, bytes=known.data_size or 0)
     owner = os.geteuid() == 0
     with open_archive(storage, plan, backup, progress) as stream:
-        return extract(
+        return unpack(
             stream,
             staged,
             progress,
+            size=backup.size,
             room=room,
+            links=OutsideLinks(every=ours),
             owner=owner,
             setuid=plan.restore.keep_setuid,
-            outside_link=lambda *_: ours,
         )
 
 

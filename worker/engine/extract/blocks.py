@@ -15,7 +15,8 @@ Piece = bytes | memoryview
 
 
 class Readable(Protocol):
-    """Anything with `read(n)`: at most n bytes, an empty piece only at the end."""
+    """Anything with `read(n)`: at most n bytes, an empty piece only at the end. A piece is good
+    until the next one is read."""
 
     def read(self, size: int, /) -> Piece: ...
 
@@ -42,9 +43,9 @@ class Source:
         if end <= len(self._buffer):
             self._at = end
             return self._buffer[start:end]
-        pieces: list[Piece] = []
+        pieces: list[bytes] = []  # a piece of the stream is good until the next one is read
         while size:
-            pieces.append(self.some(size) or _ended())
+            pieces.append(bytes(self.some(size) or _ended()))
             size -= len(pieces[-1])
         return b"".join(pieces)
 

@@ -97,17 +97,17 @@ def extract(
             finally:
                 run.close()
             if durable:
-                _sync(root, progress)
+                sync(target, progress)
             return run.result()
         finally:
             beneath.close()
             os.close(root)
 
 
-def _sync(root: int, progress: Progress) -> None:
+def sync(target: Path, progress: Progress) -> None:
     """As long as the disk takes, for everything that anybody has written to it; a run that is told
     to end does not wait for that."""
-    descriptor = os.dup(root)
+    descriptor = os.open(target, _ROOT)
 
     def work() -> None:
         try:

@@ -1,0 +1,189 @@
+"""Unpacks in a process of its own, so that reading an archive and writing its files each have the
+interpreter of a whole process: in one they keep each other waiting for a quarter of the time.
+
+What is to be unpacked goes through shared memory (`ring.py`); what the other process says is in
+`unpacker.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+from worker.engine.errors import ArchiveError, EngineError, TargetError
+from worker.engine.extract.blocks import Readable
+from worker.engine.extract.extract import ExtractResult, Room, sync
+from worker.engine.extract.outside_links import OutsideLinks
+from worker.engine.extract.ring import SLOT, SLOTS, Ring
+from worker.engine.extract.target_errors import as_target_error
+from worker.engine.progress import Progress, SourceWarning
+
+_ROOT = Path(__file__).resolve().parents[3]
+_LOOK_EVERY = 200  # milliseconds between two looks at whether the run is to end
+_KILLED_WITHIN = 5  # seconds
+_ERRORS: dict[str, type[EngineError]] = {
+    error.__name__: error for error in (ArchiveError, TargetError)
+}
+
+
+def extract_apart(
+    stream: Readable,
+    target: Path,
+    progress: Progress,
+    *,
+    room: Room,
+    owner: bool,
+    setuid: bool,
+    durable: bool,
+    links: OutsideLinks,
+) -> ExtractResult:
+    """As `extract`, with the same errors; `TargetError` (UNPACKER_DIED) where the other process is
+    killed."""
+    task = {
+        "target": os.fsencode(target).hex(),
+        "limits": vars(room.limits),
+        "space": room.space,
+        "owner": owner,
+        "setuid": setuid,
+        "links": {"every": links.every, "as_in": os.fsencode(links.as_in or "").hex()},
+    }
+    with as_target_error("unpacking the backup"):
+        with _Unpacker(task, progress) as unpacker:
+            while piece := stream.read(SLOT):
+                unpacker.feed(memoryview(piece))
+            result = unpacker.end()
+        if durable:
+            sync(target, progress)
+        return result
+
+
+class _Unpacker:
+    """The other process, from its start to its end; killed when the block is left early."""
+
+    def __init__(self, task: dict[str, Any], progress: Progress) -> None:
+        self._progress = progress
+        self._ring = Ring.make()
+        self._free = SLOTS - 1  # besides the one that is being filled
+        self._said = b""
+        self._result: ExtractResult | None = None
+        self._process = _start({**task, "ring": self._ring.descriptor}, self._ring)
+        assert self._process.stdout is not None
+        self._mouth = self._process.stdout.fileno()
+        self._poll = select.poll()
+        self._poll.register(self._mouth, select.POLLIN)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        with contextlib.suppress(OSError):  # closing would send what is left to one that is gone
+            self._process.stdin.close()  # type: ignore[union-attr]
+        self._process.stdout.close()  # type: ignore[union-attr]
+        with contextlib.suppress(subprocess.TimeoutExpired):  # a disk may hold on to it for ever
+            self._process.wait(_KILLED_WITHIN)
+        self._ring.close()
+
+    def feed(self, data: memoryview) -> None:
+        """In order; waits while the other is behind."""
+        while data:
+            data = data[self._ring.put(data) :]
+            if self._ring.full:
+                self._hand_on()
+
+    def end(self) -> ExtractResult:
+        """All was fed: wait until it is unpacked."""
+        self._hand_on()
+        self._tell(0)
+        while self._result is None:
+            self._hear(_LOOK_EVERY)
+            self._progress.checkpoint()
+        return self._result
+
+    def _hand_on(self) -> None:
+        if size := self._ring.turn():
+            self._tell(size)
+            self._free -= 1
+        self._hear(0)
+        while self._free < 0:
+            self._hear(_LOOK_EVERY)
+            self._progress.checkpoint()
+
+    def _tell(self, size: int) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(b"%d\n" % size)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            self._hear(_LOOK_EVERY)  # why it has ended
+            raise self._died() from None
+
+    def _hear(self, patience: int) -> None:
+        """What was said within so many milliseconds. Raises what went wrong there."""
+        while self._poll.poll(patience):
+            heard = os.read(self._mouth, 65536)
+            if not heard:
+                raise self._died()
+            *lines, self._said = (self._said + heard).split(b"\n")
+            for line in lines:
+                self._take(json.loads(line))
+            patience = 0
+
+    def _take(self, said: dict[str, Any]) -> None:
+        ((what, value),) = said.items()
+        if what == "ready":
+            self._free += value
+        elif what == "advance":
+            self._progress.advance(files=value[0], bytes=value[1])
+        elif what == "warn":
+            self._progress.warn(SourceWarning(*value))
+        elif what == "done":
+            self._result = ExtractResult(**value)
+        else:
+            error = _ERRORS.get(value["error"], EngineError)
+            raise error(value["message"], hint=value["hint"], code=value["code"])
+
+    def _died(self) -> TargetError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_KILLED_WITHIN)
+        return TargetError(
+            f"The process that unpacks has ended ({_cause(self._process.returncode)}).",
+            code="UNPACKER_DIED",
+            hint="The machine may be short of memory. Nothing was changed: try again.",
+        )
+
+
+def _start(task: dict[str, Any], ring: Ring) -> subprocess.Popen[bytes]:
+    """In a session of its own: who presses Ctrl-C means the whole run, which ends the process."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "worker.engine.extract.unpacker"],
+        cwd=_ROOT,
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pass_fds=[ring.descriptor],
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(task).encode() + b"\n")
+    process.stdin.flush()
+    return process
+
+
+def _environment() -> dict[str, str]:
+    """What Python itself needs, and no secret."""
+    wanted = ("PATH", "LD_LIBRARY_PATH", "TZ")
+    given = os.environ.items()
+    return {name: value for name, value in given if name in wanted or name.startswith("PYTHON")}
+
+
+def _cause(code: int | None) -> str:
+    if code is None:
+        return "it does not answer"
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

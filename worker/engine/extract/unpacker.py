@@ -1,0 +1,115 @@
+"""`python -m worker.engine.extract.unpacker`: unpacks beside the process that reads the archive.
+
+Standard input: a line of JSON that says what to do, then a line for each full slot of the ring with
+the number of bytes in it, and 0 at the end. Standard output: lines of JSON, one key each: `ready`
+slots that are free again, `advance` [files, bytes], `warn` [code, path, message], and at the end
+`done`, or `failed` {error, code, message, hint}. Whatever is not said so is on standard error.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from worker.engine.errors import EngineError
+from worker.engine.extract.extract import Room, extract
+from worker.engine.extract.limits import Limits
+from worker.engine.extract.outside_links import OutsideLinks
+from worker.engine.extract.ring import Ring
+from worker.engine.memory import collect_rarely, keep_buffers
+from worker.engine.progress import Progress, SourceWarning
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class Asked(Progress):
+    """Tells the process that asked."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+
+    def say(self, **what: Any) -> None:
+        line = json.dumps(what) + "\n"
+        with self._lock:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+
+    def advance(self, *, files: int = 0, bytes: int = 0, sent: int = 0) -> None:
+        self.say(advance=[files, bytes])
+
+    def warn(self, warning: SourceWarning) -> None:
+        self.say(warn=[warning.code, warning.path, warning.message])
+
+
+class Slots:
+    """The archive's tar bytes, slot after slot; the end is when the other says so."""
+
+    def __init__(self, ring: Ring, asked: Asked) -> None:
+        self._ring, self._asked = ring, asked
+        self._rest = memoryview(b"")
+        self._begun = self._over = False
+
+    def read(self, size: int) -> memoryview:
+        """What was read before is no longer what it was then."""
+        if not self._rest and not self._over:
+            self._next()
+        out, self._rest = self._rest[:size], self._rest[size:]
+        return out
+
+    def _next(self) -> None:
+        if self._begun:
+            self._asked.say(ready=1)
+        line = sys.stdin.readline()
+        if not line:
+            sys.exit("whoever reads the archive has gone")
+        size = int(line)
+        self._begun, self._over = True, not size
+        if size:
+            self._rest = self._ring.take(size)
+
+
+def main() -> None:
+    _end_with(os.getppid())
+    keep_buffers()
+    collect_rarely()
+    asked, task = Asked(), json.loads(sys.stdin.readline())
+    try:
+        result = _extract(asked, task)
+    except EngineError as error:
+        asked.say(failed={"error": type(error).__name__, **error.as_dict()})
+    else:
+        asked.say(done=vars(result))
+
+
+def _extract(asked: Asked, task: dict[str, Any]) -> Any:
+    links = task["links"]
+    return extract(
+        Slots(Ring(task["ring"]), asked),
+        Path(os.fsdecode(bytes.fromhex(task["target"]))),
+        asked,
+        room=Room(Limits(**task["limits"]), task["space"]),
+        owner=task["owner"],
+        setuid=task["setuid"],
+        durable=False,
+        outside_link=OutsideLinks(
+            links["every"],
+            Path(os.fsdecode(bytes.fromhex(links["as_in"]))) if links["as_in"] else None,
+        ),
+    )
+
+
+def _end_with(parent: int) -> None:
+    """Whoever asked may be killed: nobody is to write into its folder after that."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("whoever reads the archive has gone")
+
+
+if __name__ == "__main__":
+    main()
