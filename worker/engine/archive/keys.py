@@ -11,6 +11,7 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 from functools import lru_cache
+from threading import Lock
 
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
@@ -22,6 +23,8 @@ SALT_SIZE = 16
 KEY_SIZE = 32
 KEY_ID_SIZE = 8
 _KEY_ID_INFO = b"tarkeep/v1/key-id"
+_one_at_a_time = Lock()
+_latest: KdfParams | None = None
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,20 @@ def new_params() -> KdfParams:
 
 
 def derive(passphrase: str, params: KdfParams) -> MasterKey:
-    """About 0.4 s and 128 MiB at the default cost; the last few results are kept."""
+    """About 0.4 s and 128 MiB at the default cost; the last few results are kept, and who asks for
+    one that is under way waits for it."""
     params.check()
     # The cache is keyed by a digest so that it does not keep the passphrase itself.
     digest = hashlib.sha256(passphrase.encode()).digest()
-    return _derive(_Secret(digest, passphrase.encode()), params)
+    with _one_at_a_time:
+        global _latest
+        _latest = params
+        return _derive(_Secret(digest, passphrase.encode()), params)
+
+
+def latest_params() -> KdfParams | None:
+    """What this process has asked a key for last."""
+    return _latest
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,6 @@
 
 import sys
 
-from worker.engine.cli.main import main
+from worker.engine.cli import main
 
 sys.exit(main())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from worker.engine import lent
 from worker.engine.backup import Mode
-from worker.engine.cli import commands, copies, doctor, files, keeping, notify, restoring
+from worker.engine.cli import commands, copies, doctor, early_key, files, keeping, notify, restoring
 from worker.engine.cli.output import Output
 from worker.engine.errors import EngineError, JobStopped
 from worker.engine.settings import Settings, read_settings, require
@@ -52,6 +52,7 @@ def _run(arguments: argparse.Namespace, settings: Settings, output: Output) -> N
     storage = open_storage(settings.storage)
     command: commands.Command = arguments.command
     command(commands.Context(settings.plan, storage, output, arguments))
+    early_key.keep(settings.plan.temp_dir)
 
 
 _MODES: dict[Mode, str] = {

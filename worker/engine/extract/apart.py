@@ -126,7 +126,7 @@ class _Unpacker:
 
     def _hear(self, patience: int) -> None:
         """What was said within so many milliseconds. Raises what went wrong there."""
-        while self._poll.poll(patience):
+        while self._result is None and self._poll.poll(patience):
             heard = os.read(self._mouth, 65536)
             if not heard:
                 raise self._died()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from worker.engine.extract.refusals import truncated
@@ -15,8 +16,11 @@ Piece = bytes | memoryview
 
 
 class Readable(Protocol):
-    """Anything with `read(n)`: at most n bytes, an empty piece only at the end. A piece is good
-    until the next one is read."""
+    """Anything with `read(n)`: at most n bytes, an empty piece only at the end.
+
+    Where it has `hold()`, a piece is good until the next one is read, or until what `hold`
+    returned after it was read is called.
+    """
 
     def read(self, size: int, /) -> Piece: ...
 
@@ -59,6 +63,11 @@ class Source:
         self._at += len(piece)
         return piece
 
+    def hold(self) -> Callable[[], None]:
+        """What `some` gave last stays as it is until what this returns is called."""
+        hold: Callable[[], Callable[[], None]] | None = getattr(self._stream, "hold", None)
+        return hold() if hold else _nothing
+
     def skip(self, size: int) -> None:
         end = self._at + size
         if end <= len(self._buffer):
@@ -71,6 +80,10 @@ class Source:
         if self._at >= len(self._buffer):
             self._buffer, self._at = bytes(self._stream.read(_CHUNK)), 0
         return bool(self._buffer)
+
+
+def _nothing() -> None:
+    """Of most streams each piece is its own, and stays."""
 
 
 def _ended() -> bytes:

@@ -13,20 +13,20 @@ import fcntl
 import mmap
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Lock
+from threading import Lock, local
 
 from worker.engine.extract.pace import Pace
 from worker.engine.extract.tarread import Member
 
 LONG = 64 * 1024  # bytes from which on a file is long
 _BLOCK = 1024 * 1024  # bytes a write
-_BLOCKS = 8  # being filled or written at once
+_BLOCKS = 8  # waiting to be written, or being written
 _WRITERS = 2
 _SECTOR = 4096  # what addresses, offsets and sizes of direct writes are multiples of
-_ZEROS = bytes(_BLOCK)
+_ZEROS = memoryview(bytes(_BLOCK))
 
 
 @dataclass(eq=False)
@@ -42,18 +42,27 @@ class _File:
     hole: bool = False
 
 
+@dataclass(frozen=True)
+class _Block:
+    """Content in pieces as they lie in memory, which stays theirs until `let_go` is called."""
+
+    pieces: list[memoryview]
+    size: int
+    offset: int
+    let_go: list[Callable[[], None]]
+
+
 class LongFiles:
     """Takes one file after another from the caller's thread; `drain` before what must come after
     them, `abort` instead when something failed. Raises `OSError` for what the disk does, at the
     latest from `drain`."""
 
     def __init__(self) -> None:
-        self._memory: mmap.mmap | None = None
-        self._free: list[memoryview] = []
         self._writes: deque[Future[None]] = deque()
         self._files: set[_File] = set()
         self._lock = Lock()
         self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="write")
+        self._writer = Writer()
 
     def write(self, descriptor: int, member: Member, pace: Pace, close: Callable[[], None]) -> None:
         """The member's content into the empty file, and `close()` some time after, in the thread
@@ -65,9 +74,11 @@ class LongFiles:
         self._files.add(file)
         _set_direct(descriptor, on=True)
         for offset in range(0, file.size, _BLOCK):
-            block = self._block()
-            size = _fill(block, member, min(_BLOCK, file.size - offset), pace)
-            self._writes.append(self._pool.submit(self._write, file, block, size, offset))
+            while len(self._writes) >= _BLOCKS:
+                self._writes.popleft().result()
+            block = _gather(member, min(_BLOCK, file.size - offset), offset)
+            pace.content(block.size)
+            self._writes.append(self._pool.submit(self._write, file, block))
 
     def drain(self) -> None:
         """Every file is whole and closed when this returns."""
@@ -80,20 +91,21 @@ class LongFiles:
         while self._files:
             os.close(self._files.pop().descriptor)
 
-    def _write(self, file: _File, block: memoryview, size: int, offset: int) -> None:
+    def _write(self, file: _File, block: _Block) -> None:
         """One block, and the file's end with the last one."""
-        if size == _BLOCK and block == _ZEROS:  # a MiB of zeros becomes a hole again
-            file.hole = True
+        if block.size == _BLOCK and all(piece == _ZEROS[: len(piece)] for piece in block.pieces):
+            file.hole = True  # a MiB of zeros becomes a hole again
         else:
-            whole = size - size % _SECTOR
-            _write_at(file.descriptor, block[:whole], offset)
-            file.tail = file.tail or bytes(block[whole:size])
+            whole = block.size - block.size % _SECTOR
+            self._writer.write(file.descriptor, _cut(block.pieces, 0, whole), block.offset)
+            file.tail = file.tail or b"".join(_cut(block.pieces, whole, block.size))
+        for let_go in block.let_go:
+            let_go()
         with self._lock:
             file.left -= 1
             last = not file.left
         if last:
             self._finish(file)
-        self._free.append(block)
 
     def _finish(self, file: _File) -> None:
         if file.tail:
@@ -105,28 +117,64 @@ class LongFiles:
         self._files.remove(file)
         os.close(file.descriptor)
 
-    def _block(self) -> memoryview:
-        """A block that nobody writes from; the memory is only taken for the first long file."""
-        if self._memory is None:
-            self._memory = mmap.mmap(-1, _BLOCKS * _BLOCK)
-            self._free.extend(_cut(memoryview(self._memory)))
-        while len(self._writes) >= _BLOCKS:
-            self._writes.popleft().result()
-        return self._free.pop()
+
+class Writer:
+    """Writes pieces side by side, from where they lie where their addresses allow for that."""
+
+    def __init__(self) -> None:
+        self._as_they_lie = True
+        self._rooms = local()
+
+    def write(self, descriptor: int, pieces: list[memoryview], offset: int) -> None:
+        if self._as_they_lie and pieces:
+            done = _try_all(descriptor, pieces, offset)
+            self._as_they_lie = done is not None
+            if done is not None:
+                pieces, offset = _cut(pieces, done, sum(map(len, pieces))), offset + done
+        if pieces:
+            _write_at(descriptor, self._gathered(pieces), offset)
+
+    def _gathered(self, pieces: list[memoryview]) -> memoryview:
+        """At an address that any direct write takes; this thread's, until the next."""
+        room: memoryview | None = getattr(self._rooms, "room", None)
+        if room is None:
+            room = self._rooms.room = memoryview(mmap.mmap(-1, _BLOCK))
+        end = 0
+        for piece in pieces:
+            room[end : end + len(piece)] = piece
+            end += len(piece)
+        return room[:end]
 
 
-def _cut(memory: memoryview) -> Iterator[memoryview]:
-    return (memory[at : at + _BLOCK] for at in range(0, len(memory), _BLOCK))
+def _try_all(descriptor: int, pieces: list[memoryview], offset: int) -> int | None:
+    """How many bytes went; None where the pieces' addresses or lengths are not taken."""
+    try:
+        return os.pwritev(descriptor, pieces, offset)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return None
 
 
-def _fill(block: memoryview, member: Member, size: int, pace: Pace) -> int:
-    done = 0
-    while done < size:
-        piece = member.read(size - done)
-        block[done : done + len(piece)] = piece
-        done += len(piece)
-    pace.content(size)
-    return size
+def _gather(member: Member, size: int, offset: int) -> _Block:
+    block = _Block([], size, offset, [])
+    while size:
+        piece = member.read(size)
+        block.let_go.append(member.hold())
+        block.pieces.append(memoryview(piece))
+        size -= len(piece)
+    return block
+
+
+def _cut(pieces: list[memoryview], start: int, end: int) -> list[memoryview]:
+    """The bytes from `start` to `end` of all together."""
+    found, at = [], 0
+    for piece in pieces:
+        part = piece[max(0, start - at) : max(0, end - at)]
+        if part:
+            found.append(part)
+        at += len(piece)
+    return found
 
 
 def _write_at(descriptor: int, data: memoryview, offset: int) -> None:

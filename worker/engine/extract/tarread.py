@@ -7,7 +7,7 @@ follow the rules is refused with an `ArchiveError`; nothing is guessed or repair
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from worker.engine.extract import pax, sparse
@@ -56,12 +56,17 @@ class Member(Header):
     source: Source = field(default_factory=lambda: Source(_Nothing()), repr=False)
 
     def read(self, size: int) -> Piece:
-        """Up to `size` bytes of content, an empty piece when there is no more."""
+        """Up to `size` bytes of content, an empty piece when there is no more. It is good until
+        something else is read, or as long as it is held."""
         piece = self.source.some(min(size, self.left)) if self.left else b""
         if self.left and not piece:
             raise truncated()
         self.left -= len(piece)
         return piece
+
+    def hold(self) -> Callable[[], None]:
+        """What was just read stays as it is until what this returns is called."""
+        return self.source.hold()
 
     def read_all(self) -> bytes:
         """The whole rest in one piece; for small files."""

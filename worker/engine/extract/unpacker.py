@@ -13,6 +13,8 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -21,7 +23,7 @@ from worker.engine.errors import EngineError
 from worker.engine.extract.extract import Room, extract
 from worker.engine.extract.limits import Limits
 from worker.engine.extract.outside_links import OutsideLinks
-from worker.engine.extract.ring import Ring
+from worker.engine.extract.ring import SLOTS, Ring
 from worker.engine.memory import collect_rarely, keep_buffers
 from worker.engine.progress import Progress, SourceWarning
 
@@ -48,28 +50,51 @@ class Asked(Progress):
 
 
 class Slots:
-    """The archive's tar bytes, slot after slot; the end is when the other says so."""
+    """The archive's tar bytes, slot after slot; the end is when the other says so.
+
+    A slot is free again when it was left and nobody holds it, and all before it are free.
+    """
 
     def __init__(self, ring: Ring, asked: Asked) -> None:
         self._ring, self._asked = ring, asked
         self._rest = memoryview(b"")
-        self._begun = self._over = False
+        self._over = False
+        self._lock = Lock()
+        self._now, self._oldest = -1, 0  # slots, counted on and on
+        self._holders = [0] * SLOTS
 
     def read(self, size: int) -> memoryview:
-        """What was read before is no longer what it was then."""
+        """Good until the next is read, unless it is held."""
         if not self._rest and not self._over:
             self._next()
         out, self._rest = self._rest[:size], self._rest[size:]
         return out
 
-    def _next(self) -> None:
-        if self._begun:
+    def hold(self) -> Callable[[], None]:
+        """The slot that was read last. What this returns may be called in another thread."""
+        with self._lock:
+            self._holders[self._now % SLOTS] += 1
+        return partial(self._let_go, self._now)
+
+    def _let_go(self, slot: int) -> None:
+        with self._lock:
+            self._holders[slot % SLOTS] -= 1
+            self._free()
+
+    def _free(self) -> None:
+        while self._oldest < self._now and not self._holders[self._oldest % SLOTS]:
+            self._oldest += 1
             self._asked.say(ready=1)
+
+    def _next(self) -> None:
+        with self._lock:
+            self._now += 1
+            self._free()
         line = sys.stdin.readline()
         if not line:
             sys.exit("whoever reads the archive has gone")
         size = int(line)
-        self._begun, self._over = True, not size
+        self._over = not size
         if size:
             self._rest = self._ring.take(size)
 
