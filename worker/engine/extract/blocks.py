@@ -26,11 +26,11 @@ class Readable(Protocol):
 
 
 class Source:
-    """Buffers small reads; long ones go past the buffer, so nothing is copied twice."""
+    """Cuts what the stream gives into what is asked for; long pieces are not copied."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
-        self._buffer = b""
+        self._buffer: Piece = b""
         self._at = 0
 
     def block(self) -> bytes:
@@ -38,7 +38,7 @@ class Source:
         start, end = self._at, self._at + BLOCK
         if end <= len(self._buffer):
             self._at = end
-            return self._buffer[start:end]
+            return bytes(self._buffer[start:end])
         return self.exactly(BLOCK) if self._filled() else b""
 
     def exactly(self, size: int) -> bytes:
@@ -46,7 +46,7 @@ class Source:
         start, end = self._at, self._at + size
         if end <= len(self._buffer):
             self._at = end
-            return self._buffer[start:end]
+            return bytes(self._buffer[start:end])
         pieces: list[bytes] = []  # a piece of the stream is good until the next one is read
         while size:
             pieces.append(bytes(self.some(size) or _ended()))
@@ -78,7 +78,7 @@ class Source:
 
     def _filled(self) -> bool:
         if self._at >= len(self._buffer):
-            self._buffer, self._at = bytes(self._stream.read(_CHUNK)), 0
+            self._buffer, self._at = self._stream.read(_CHUNK), 0
         return bool(self._buffer)
 
 

@@ -26,6 +26,7 @@ _BLOCK = 1024 * 1024  # bytes a write
 _BLOCKS = 8  # waiting to be written, or being written
 _WRITERS = 2
 _SECTOR = 4096  # what addresses, offsets and sizes of direct writes are multiples of
+_OFTEN = 16
 _ZEROS = memoryview(bytes(_BLOCK))
 
 
@@ -122,15 +123,14 @@ class Writer:
     """Writes pieces side by side, from where they lie where their addresses allow for that."""
 
     def __init__(self) -> None:
-        self._as_they_lie = True
+        self._in_vain = 0  # times in a row that pieces were not taken as they lie
         self._rooms = local()
 
     def write(self, descriptor: int, pieces: list[memoryview], offset: int) -> None:
-        if self._as_they_lie and pieces:
+        if self._in_vain < _OFTEN and pieces:
             done = _try_all(descriptor, pieces, offset)
-            self._as_they_lie = done is not None
-            if done is not None:
-                pieces, offset = _cut(pieces, done, sum(map(len, pieces))), offset + done
+            self._in_vain = 0 if done else self._in_vain + 1
+            pieces, offset = _cut(pieces, done, sum(map(len, pieces))), offset + done
         if pieces:
             _write_at(descriptor, self._gathered(pieces), offset)
 
@@ -146,14 +146,14 @@ class Writer:
         return room[:end]
 
 
-def _try_all(descriptor: int, pieces: list[memoryview], offset: int) -> int | None:
-    """How many bytes went; None where the pieces' addresses or lengths are not taken."""
+def _try_all(descriptor: int, pieces: list[memoryview], offset: int) -> int:
+    """How many bytes went; 0 where the pieces' addresses or lengths are not taken."""
     try:
         return os.pwritev(descriptor, pieces, offset)
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-        return None
+        return 0
 
 
 def _gather(member: Member, size: int, offset: int) -> _Block:
