@@ -13,6 +13,8 @@ import os
 import select
 import subprocess
 import sys
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +29,7 @@ from worker.engine.progress import Progress, SourceWarning
 _ROOT = Path(__file__).resolve().parents[3]
 _LOOK_EVERY = 200  # milliseconds between two looks at whether the run is to end
 _KILLED_WITHIN = 5  # seconds
+_MEALS = 4  # pieces of a slot's size that wait to be fed
 _ERRORS: dict[str, type[EngineError]] = {
     error.__name__: error for error in (ArchiveError, TargetError)
 }
@@ -64,7 +67,10 @@ def extract_apart(
 
 
 class _Unpacker:
-    """The other process, from its start to its end; killed when the block is left early."""
+    """The other process, from its start to its end; killed when the block is left early.
+
+    It is fed by a thread, so that whoever reads the archive can go on to the next segment.
+    """
 
     def __init__(self, task: dict[str, Any], progress: Progress) -> None:
         self._progress = progress
@@ -77,12 +83,15 @@ class _Unpacker:
         self._mouth = self._process.stdout.fileno()
         self._poll = select.poll()
         self._poll.register(self._mouth, select.POLLIN)
+        self._feeder = ThreadPoolExecutor(1, thread_name_prefix="feed")
+        self._meals: deque[Future[None]] = deque()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
+        self._feeder.shutdown(cancel_futures=True)
         with contextlib.suppress(OSError):  # closing would send what is left to one that is gone
             self._process.stdin.close()  # type: ignore[union-attr]
         self._process.stdout.close()  # type: ignore[union-attr]
@@ -92,19 +101,26 @@ class _Unpacker:
 
     def feed(self, data: memoryview) -> None:
         """In order; waits while the other is behind."""
-        while data:
-            data = data[self._ring.put(data) :]
-            if self._ring.full:
-                self._hand_on()
+        self._meals.append(self._feeder.submit(self._put, data))
+        while len(self._meals) > _MEALS:
+            self._meals.popleft().result()
 
     def end(self) -> ExtractResult:
         """All was fed: wait until it is unpacked."""
+        while self._meals:
+            self._meals.popleft().result()
         self._hand_on()
         self._tell(0)
         while self._result is None:
             self._hear(_LOOK_EVERY)
             self._progress.checkpoint()
         return self._result
+
+    def _put(self, data: memoryview) -> None:
+        while data:
+            data = data[self._ring.put(data) :]
+            if self._ring.full:
+                self._hand_on()
 
     def _hand_on(self) -> None:
         if size := self._ring.turn():
