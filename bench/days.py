@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -27,7 +28,8 @@ def days(
 ) -> None:
     """So many days pass for a copy of the folder; each tool backs up after each, in turns.
 
-    Each backup is counted and timed at once, so all pay alike for the counting.
+    Each backup is counted and timed at once, so all pay alike for the counting. What others have
+    left unwritten is written before each: the day itself, and the tool before.
     """
     able = {tool.name: tool for tool in tools if not tool.missing()}
     rows = {name: Row(scenario, name) for name in able}
@@ -46,6 +48,7 @@ def days(
                 mutate(folder, seed=day)
             time.sleep(_REST)
             for name in able if day % 2 else reversed(able):
+                os.sync()
                 task = link.across(able[name].backup(_through(places[name], proxies[name]), folder))
                 row = _backup(bench, task, places[name], proxies[name], rows[name], day)
                 sent[name].append(row.sent)

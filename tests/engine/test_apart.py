@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import resource
@@ -246,6 +247,27 @@ def test_only_a_large_archive_is_worth_a_process(
     links = OutsideLinks(every=True)
     unpack(io.BytesIO(), tmp_path, Progress(), size=size, room=Room(), links=links)
     assert used == ["apart" if size == WORTH else "here"]
+
+
+@pytest.mark.parametrize("broken", ["no memory", "no python", "python that fails"])
+def test_where_there_is_no_other_process_this_one_unpacks(
+    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if broken == "no memory":  # as a container's filter of system calls may say
+
+        def refused(*_: object) -> int:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "memfd_create", refused)
+    else:
+        python = {"no python": "/nowhere/python", "python that fails": "/bin/false"}[broken]
+        monkeypatch.setattr(sys, "executable", python)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    made = unpack(
+        large(), tmp_path, Progress(), size=WORTH, room=Room(), links=OutsideLinks(every=True)
+    )
+    assert made.files == 6
+    assert (tmp_path / "sub" / "2").stat().st_size == 5 * MIB + 3
 
 
 @given(st.lists(st.integers(0, 3 * SLOT), max_size=12))

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from worker.engine.errors import ArchiveError, EngineError, TargetError
-from worker.engine.extract.blocks import Readable
+from worker.engine.extract.blocks import Piece, Readable
 from worker.engine.extract.extract import ExtractResult, Room, sync
 from worker.engine.extract.outside_links import OutsideLinks
 from worker.engine.extract.ring import SLOT, SLOTS, Ring
@@ -35,6 +35,14 @@ _ERRORS: dict[str, type[EngineError]] = {
 }
 
 
+class NotStarted(Exception):
+    """The other process did not come up. Nothing was unpacked; `begun` was read from the stream."""
+
+    def __init__(self, begun: Piece = b"") -> None:
+        super().__init__()
+        self.begun = begun
+
+
 def extract_apart(
     stream: Readable,
     target: Path,
@@ -47,7 +55,7 @@ def extract_apart(
     links: OutsideLinks,
 ) -> ExtractResult:
     """As `extract`, with the same errors; `TargetError` (UNPACKER_DIED) where the other process is
-    killed."""
+    killed, `NotStarted` where this machine has none."""
     task = {
         "target": os.fsencode(target).hex(),
         "limits": vars(room.limits),
@@ -57,13 +65,24 @@ def extract_apart(
         "links": {"every": links.every, "as_in": os.fsencode(links.as_in or "").hex()},
     }
     with as_target_error("unpacking the backup"):
-        with _Unpacker(task, progress) as unpacker:
-            while piece := stream.read(SLOT):
+        with _started(task, progress) as unpacker:
+            piece = stream.read(SLOT)  # meanwhile it comes up
+            if not unpacker.is_up():
+                raise NotStarted(piece)
+            while piece:
                 unpacker.feed(memoryview(piece))
+                piece = stream.read(SLOT)
             result = unpacker.end()
         if durable:
             sync(target, progress)
         return result
+
+
+def _started(task: dict[str, Any], progress: Progress) -> _Unpacker:
+    try:
+        return _Unpacker(task, progress)
+    except OSError as error:
+        raise NotStarted from error
 
 
 class _Unpacker:
@@ -73,12 +92,18 @@ class _Unpacker:
     """
 
     def __init__(self, task: dict[str, Any], progress: Progress) -> None:
+        """Raises `OSError` where it cannot be started."""
         self._progress = progress
         self._ring = Ring.make()
         self._free = SLOTS - 1  # besides the one that is being filled
         self._said = b""
+        self._up = False
         self._result: ExtractResult | None = None
-        self._process = _start({**task, "ring": self._ring.descriptor}, self._ring)
+        try:
+            self._process = _start({**task, "ring": self._ring.descriptor}, self._ring)
+        except OSError:
+            self._ring.close()
+            raise
         assert self._process.stdout is not None
         self._mouth = self._process.stdout.fileno()
         self._poll = select.poll()
@@ -92,12 +117,16 @@ class _Unpacker:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._feeder.shutdown(cancel_futures=True)
-        with contextlib.suppress(OSError):  # closing would send what is left to one that is gone
-            self._process.stdin.close()  # type: ignore[union-attr]
-        self._process.stdout.close()  # type: ignore[union-attr]
-        with contextlib.suppress(subprocess.TimeoutExpired):  # a disk may hold on to it for ever
-            self._process.wait(_KILLED_WITHIN)
+        _end(self._process)
         self._ring.close()
+
+    def is_up(self) -> bool:
+        """Waits until it has said something, or has ended without a word."""
+        with contextlib.suppress(TargetError):
+            while not self._up:
+                self._hear(_LOOK_EVERY)
+                self._progress.checkpoint()
+        return self._up
 
     def feed(self, data: memoryview) -> None:
         """In order; waits while the other is behind."""
@@ -153,6 +182,7 @@ class _Unpacker:
 
     def _take(self, said: dict[str, Any]) -> None:
         ((what, value),) = said.items()
+        self._up = True
         if what == "ready":
             self._free += value
         elif what == "advance":
@@ -187,9 +217,22 @@ def _start(task: dict[str, Any], ring: Ring) -> subprocess.Popen[bytes]:
         start_new_session=True,
     )
     assert process.stdin is not None
-    process.stdin.write(json.dumps(task).encode() + b"\n")
-    process.stdin.flush()
+    try:
+        process.stdin.write(json.dumps(task).encode() + b"\n")
+        process.stdin.flush()
+    except OSError:
+        _end(process)
+        raise
     return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):  # it would be sent what is left, and may be gone
+            pipe.close()  # type: ignore[union-attr]
+    with contextlib.suppress(subprocess.TimeoutExpired):  # a disk may hold on to it for ever
+        process.wait(_KILLED_WITHIN)
 
 
 def _environment() -> dict[str, str]:

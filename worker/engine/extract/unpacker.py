@@ -104,6 +104,7 @@ def main() -> None:
     keep_buffers()
     collect_rarely()
     asked, task = Asked(), json.loads(sys.stdin.readline())
+    asked.say(ready=0)
     try:
         result = _extract(asked, task)
     except EngineError as error:
