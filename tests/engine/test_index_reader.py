@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -313,3 +314,38 @@ def put_index(storage: S3Storage, key: str, raw: bytes) -> None:
     storage.put(index_key(key), packed)
     checksum = f"sha256:{hashlib.sha256(packed).hexdigest()}"
     change_metadata(storage, key, index_checksum=checksum, index_size=len(packed))
+
+
+@BOTH
+def test_the_index_of_a_backup_is_at_hand_for_the_next_one(
+    sealed: bool, plan: PlanConfig, storage: S3Storage
+) -> None:
+    plan, listed = sealed_plan(plan, sealed), {}
+    (plan.data_dir / "media").write_bytes(os.urandom(6 * 1024 * 1024))  # worth being taken over
+    for day in range(3):
+        (plan.data_dir / f"new-{day}").write_text("new")
+        made = run_backup(plan, storage, Heard(), now=NOW + timedelta(days=day))
+        (entry,) = (plan.temp_dir / CACHE).iterdir()  # in the place of the last one
+        assert entry.stat().st_mode & 0o777 == 0o600
+        kept = content(entry)
+        listed[made.key] = paths(plan, storage, made.key)
+        shutil.rmtree(plan.temp_dir / CACHE)
+        assert paths(plan, storage, made.key) == listed[made.key]
+        (fetched,) = (plan.temp_dir / CACHE).iterdir()
+        assert content(fetched) == kept
+
+
+def content(index: Path) -> list[str]:
+    """All that a SQLite file says."""
+    with closing(sqlite3.connect(f"file:{index}?immutable=1", uri=True)) as db:
+        return list(db.iterdump())
+
+
+def test_a_backup_that_cannot_keep_its_index_is_made_all_the_same(
+    plan: PlanConfig, storage: S3Storage
+) -> None:
+    plan.temp_dir.mkdir()
+    (plan.temp_dir / CACHE).write_text("a file, where the folder should be")
+    first = run_backup(plan, storage, Heard(), now=NOW)
+    (plan.temp_dir / CACHE).unlink()
+    assert b"state.json" in paths(plan, storage, first.key)

@@ -137,7 +137,7 @@ def order_by_folder(database: sqlite3.Connection) -> None:
     database.execute("CREATE INDEX IF NOT EXISTS files_by_folder ON files (parent, name)")
 
 
-def add_manifests_segments(database: sqlite3.Connection, records: bytes) -> None:
+def add_manifests_segments(database: sqlite3.Connection, records: bytes | bytearray) -> None:
     """Fill the empty `segments` of a sealed archive's index from its manifest's records.
 
     The bucket holds them once. An index of an older version has them, and is left as it is.

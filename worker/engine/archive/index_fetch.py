@@ -48,6 +48,11 @@ def cache_name(backup: BackupInfo) -> str | None:
     )
 
 
+def own_name(plan: PlanConfig, key: str, sha256: str) -> str:
+    """What the cache knows the index by of a backup that this plan has just made."""
+    return Pin(sha256, FrameOpener(()) if plan.encryption_key else None).cache_name(key)
+
+
 def find_pin(storage: Storage, plan: PlanConfig, backup: BackupInfo) -> Pin:
     """From the manifest of an encrypted archive, from the metadata of a plain one.
 

@@ -202,12 +202,12 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def order(path: Path) -> None:
     """Prepare an index that was checked for an `IndexReader`."""
-    with closing(_writing(path)) as db:
+    with closing(writing(path)) as db:
         order_by_folder(db)
 
 
-def _writing(path: Path) -> sqlite3.Connection:
-    """To a file that nobody reads yet, and that is fetched again if it gets lost."""
+def writing(path: Path) -> sqlite3.Connection:
+    """A connection to a file that nobody reads yet, and that is fetched again if it gets lost."""
     db = sqlite3.connect(path, isolation_level=None)
     for pragma in ("trusted_schema=OFF", "journal_mode=OFF", "synchronous=OFF"):
         db.execute(f"PRAGMA {pragma}")
@@ -256,7 +256,7 @@ def _cached(
 def _fill(storage: Storage, backup: BackupInfo, pin: Pin, part: Path) -> None:
     fetch_index(storage, backup, pin, part)
     try:
-        with closing(_writing(part)) as db:
+        with closing(writing(part)) as db:
             add_manifests_segments(db, pin.records)
         with closing(connect(part)) as db:
             check_index(db, backup)

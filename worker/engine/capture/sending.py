@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from worker.engine.archive.frames import Kind, seal
+from worker.engine.archive.index_keep import OwnIndex
 from worker.engine.archive.index_object import IndexObject, pack_index, send_index
 from worker.engine.archive.manifest import Manifest, trailer
 from worker.engine.capture.joining import Joiner
@@ -170,7 +171,9 @@ class Sending:
         facts |= self.run.reuse.info(self.run.plan, self.run.master, self.run.captured)
         self.run.index.finish(facts, sealed=self.run.master is not None)
         path = self.run.work / "index.sqlite3"
-        return pack_index(path, self.run.work / "index.packed", self.run.master)
+        packed = pack_index(path, self.run.work / "index.packed", self.run.master)
+        self._own = OwnIndex(path, self._records if self.run.master else b"")
+        return packed
 
     def _seal_manifest(self, writer: PartWriter, packed: IndexObject) -> None:
         """The last frame pins all others and the index; plain archives have no place for one."""
@@ -194,6 +197,9 @@ class Sending:
         self.run.progress.commit("publish")  # again: this is what makes a backup of it
         self.run.storage.put_new(metadata_key(self.run.key), dump(metadata))
         crashpoint("backup.published")
+        base = self.run.reuse.base
+        last = base.index if base else None
+        self._own.keep(self.run.plan, self.run.key, packed.sha256, instead_of=last)
         return metadata
 
     def _metadata(self, packed: IndexObject, size: int, checksum: str) -> Metadata:
