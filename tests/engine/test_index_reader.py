@@ -16,6 +16,7 @@ import pytest
 
 from tests.engine.packing import Heard
 from worker.engine import metadata as metadata_file
+from worker.engine.archive import index_keep
 from worker.engine.archive.browse import walk
 from worker.engine.archive.frames import HEADER_SIZE, parse_header
 from worker.engine.archive.index_reader import CACHE, open_index
@@ -318,8 +319,9 @@ def put_index(storage: S3Storage, key: str, raw: bytes) -> None:
 
 @BOTH
 def test_the_index_of_a_backup_is_at_hand_for_the_next_one(
-    sealed: bool, plan: PlanConfig, storage: S3Storage
+    sealed: bool, plan: PlanConfig, storage: S3Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(index_keep, "WORTH", 0)
     plan, listed = sealed_plan(plan, sealed), {}
     (plan.data_dir / "media").write_bytes(os.urandom(6 * 1024 * 1024))  # worth being taken over
     for day in range(3):
@@ -342,10 +344,16 @@ def content(index: Path) -> list[str]:
 
 
 def test_a_backup_that_cannot_keep_its_index_is_made_all_the_same(
-    plan: PlanConfig, storage: S3Storage
+    plan: PlanConfig, storage: S3Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(index_keep, "WORTH", 0)
     plan.temp_dir.mkdir()
     (plan.temp_dir / CACHE).write_text("a file, where the folder should be")
     first = run_backup(plan, storage, Heard(), now=NOW)
     (plan.temp_dir / CACHE).unlink()
     assert b"state.json" in paths(plan, storage, first.key)
+
+
+def test_a_small_index_is_not_worth_keeping(plan: PlanConfig, storage: S3Storage) -> None:
+    run_backup(plan, storage, Heard(), now=NOW)
+    assert not (plan.temp_dir / CACHE).exists()

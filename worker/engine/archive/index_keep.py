@@ -21,12 +21,18 @@ from worker.engine.config import PlanConfig
 
 log = logging.getLogger(__name__)
 
+WORTH = 8 * 1024 * 1024  # bytes, of some 50,000 files: a smaller one is fetched in no time
+
 
 class OwnIndex:
-    """The finished index file `path`, and the manifest's `records` where it is sealed."""
+    """The finished index file `path`, and the manifest's `records` where it is sealed. A small one
+    is not kept."""
 
     def __init__(self, path: Path, records: bytes | bytearray) -> None:
         self._path = path
+        self._worth = path.stat().st_size >= WORTH
+        if not self._worth:
+            return
         pool = ThreadPoolExecutor(1, thread_name_prefix="index")
         self._ready = pool.submit(_make_ready, path, records)
         pool.shutdown(wait=False)
@@ -36,6 +42,8 @@ class OwnIndex:
     ) -> None:
         """As the index of the backup `key`, whose packed form has that SHA-256 (hex). Without it
         the next one fetches it, so nothing that goes wrong is an error."""
+        if not self._worth:
+            return
         try:
             self._ready.result()
             cache = IndexCache(plan.temp_dir / CACHE)
