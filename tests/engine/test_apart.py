@@ -190,6 +190,15 @@ def test_a_process_that_was_killed_is_said_and_nothing_waits_for_it(tmp_path: Pa
     assert "signal 9" in died.value.message
 
 
+def test_a_service_manager_that_ends_all_processes_does_not_end_it_first(tmp_path: Path) -> None:
+    class Ending(Progress):
+        def advance(self, *, files: int = 0, bytes: int = 0, sent: int = 0) -> None:
+            for pid in unpackers():
+                os.kill(pid, signal.SIGTERM)
+
+    assert apart(large(), tmp_path / "target", Ending()).files == 6
+
+
 def test_a_disk_that_is_full_is_said_as_that(tmp_path: Path) -> None:
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20 * MIB, limit[1]))

@@ -131,7 +131,10 @@ def _extract(asked: Asked, task: dict[str, Any]) -> Any:
 
 
 def _end_with(parent: int) -> None:
-    """Whoever asked may be killed: nobody is to write into its folder after that."""
+    """Whoever asked may be killed: nobody is to write into its folder after that. And it alone says
+    when to end: a service manager that ends all processes at once would make an error of it."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("whoever reads the archive has gone")
