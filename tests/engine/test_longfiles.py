@@ -102,3 +102,25 @@ def test_a_write_that_fails_is_told_and_leaves_no_file_open(tmp_path: Path) -> N
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert not {name for name in open_files() - before if str(tmp_path) in name}
+
+
+def test_an_archive_in_the_smallest_of_pieces_comes_back_in_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each piece costs memory: a million of them for a block would be a bomb."""
+
+    class Crumbs(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(min(size or 1, 7))
+
+    most, write = [0], longfiles.Writer.write
+
+    def counted(self: longfiles.Writer, descriptor: int, pieces: list[memoryview], at: int) -> None:
+        most.append(len(pieces))
+        write(self, descriptor, pieces, at)
+
+    monkeypatch.setattr(longfiles.Writer, "write", counted)
+    data = SEED[: 2 * LONG + 5]
+    extract(Crumbs(archive({"a": data}).getvalue()), tmp_path, Progress())
+    assert (tmp_path / "a").read_bytes() == data
+    assert max(most) == 1

@@ -26,6 +26,7 @@ _BLOCK = 1024 * 1024  # bytes a write
 _BLOCKS = 8  # waiting to be written, or being written
 _WRITERS = 2
 _SECTOR = 4096  # what addresses, offsets and sizes of direct writes are multiples of
+_SMALL = 4096  # bytes: shorter pieces are put together
 _OFTEN = 16
 _ZEROS = memoryview(bytes(_BLOCK))
 
@@ -157,13 +158,21 @@ def _try_all(descriptor: int, pieces: list[memoryview], offset: int) -> int:
 
 
 def _gather(member: Member, size: int, offset: int) -> _Block:
-    block = _Block([], size, offset, [])
-    while size:
-        piece = member.read(size)
-        block.let_go.append(member.hold())
-        block.pieces.append(memoryview(piece))
-        size -= len(piece)
-    return block
+    pieces: list[memoryview | bytearray] = []
+    let_go: list[Callable[[], None]] = []
+    left = size
+    while left:
+        piece = member.read(left)
+        left -= len(piece)
+        if len(piece) >= _SMALL:
+            pieces.append(memoryview(piece))
+            let_go.append(member.hold())
+            continue
+        # An archive may be made of a million members of a byte each: what is small is copied.
+        if not pieces or not isinstance(pieces[-1], bytearray):
+            pieces.append(bytearray())
+        pieces[-1] += piece  # type: ignore[operator]
+    return _Block([memoryview(piece) for piece in pieces], size, offset, let_go)
 
 
 def _cut(pieces: list[memoryview], start: int, end: int) -> list[memoryview]:
