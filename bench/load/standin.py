@@ -33,7 +33,6 @@ def main(share: float) -> None:
     Thread(target=_wait, args=(over,), daemon=True).start()
     print("ready", flush=True)  # noqa: T201
     spend(share, over)
-    print(process_time())  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -272,8 +272,12 @@ def test_only_a_large_archive_is_worth_a_process(
 
 @pytest.mark.parametrize("broken", ["no memory", "no python", "python that fails"])
 def test_where_there_is_no_other_process_this_one_unpacks(
-    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    broken: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    why = {"no memory": "not permitted", "no python": "No such file", "python that fails": ""}
     if broken == "no memory":  # as a container's filter of system calls may say
 
         def refused(*_: object) -> int:
@@ -288,6 +292,8 @@ def test_where_there_is_no_other_process_this_one_unpacks(
         large(), tmp_path, Progress(), size=WORTH, room=Room(), links=OutsideLinks(every=True)
     )
     assert made.files == 6
+    (said,) = [line for line in caplog.messages if "one process" in line]
+    assert why[broken] in said
     assert (tmp_path / "sub" / "2").stat().st_size == 5 * MIB + 3
 
 

@@ -38,8 +38,8 @@ _ERRORS: dict[str, type[EngineError]] = {
 class NotStarted(Exception):
     """The other process did not come up. Nothing was unpacked; `begun` was read from the stream."""
 
-    def __init__(self, begun: Piece = b"") -> None:
-        super().__init__()
+    def __init__(self, why: str, begun: Piece = b"") -> None:
+        super().__init__(why)
         self.begun = begun
 
 
@@ -67,8 +67,10 @@ def extract_apart(
     with as_target_error("unpacking the backup"):
         with _started(task, progress) as unpacker:
             piece = stream.read(SLOT)  # meanwhile it comes up
-            if not unpacker.is_up():
-                raise NotStarted(piece)
+            try:
+                unpacker.come_up()
+            except TargetError as error:
+                raise NotStarted(error.message, piece) from error
             while piece:
                 unpacker.feed(memoryview(piece))
                 piece = stream.read(SLOT)
@@ -82,7 +84,7 @@ def _started(task: dict[str, Any], progress: Progress) -> _Unpacker:
     try:
         return _Unpacker(task, progress)
     except OSError as error:
-        raise NotStarted from error
+        raise NotStarted(str(error)) from error
 
 
 class _Unpacker:
@@ -120,13 +122,11 @@ class _Unpacker:
         _end(self._process)
         self._ring.close()
 
-    def is_up(self) -> bool:
-        """Waits until it has said something, or has ended without a word."""
-        with contextlib.suppress(TargetError):
-            while not self._up:
-                self._hear(_LOOK_EVERY)
-                self._progress.checkpoint()
-        return self._up
+    def come_up(self) -> None:
+        """Waits until it has said something. Raises `TargetError` where it ends without a word."""
+        while not self._up:
+            self._hear(_LOOK_EVERY)
+            self._progress.checkpoint()
 
     def feed(self, data: memoryview) -> None:
         """In order; waits while the other is behind."""
@@ -198,10 +198,12 @@ class _Unpacker:
     def _died(self) -> TargetError:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_KILLED_WITHIN)
+        killed = (self._process.returncode or 0) < 0
+        why = "The machine may be short of memory." if killed else "The log holds what it said."
         return TargetError(
             f"The process that unpacks has ended ({_cause(self._process.returncode)}).",
             code="UNPACKER_DIED",
-            hint="The machine may be short of memory. Nothing was changed: try again.",
+            hint=f"{why} Nothing was changed: try again.",
         )
 
 

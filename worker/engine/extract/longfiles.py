@@ -27,7 +27,7 @@ _BLOCKS = 8  # waiting to be written, or being written
 _WRITERS = 2
 _SECTOR = 4096  # what addresses, offsets and sizes of direct writes are multiples of
 _SMALL = 4096  # bytes: shorter pieces are put together
-_OFTEN = 16
+_OFTEN = 16  # times in a row; it is not tried again after that
 _ZEROS = memoryview(bytes(_BLOCK))
 
 

@@ -37,7 +37,7 @@ def unpack(
                 links=links,
             )  # fmt: skip
         except NotStarted as reason:
-            log.warning("No process of its own for unpacking: it takes a little longer here.")
+            log.warning("Unpacking in one process, which takes a little longer: %s", reason)
             stream = _Again(reason.begun, stream)
     return extract(
         stream, target, progress, room=room, owner=owner, setuid=setuid, durable=durable,
