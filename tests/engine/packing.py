@@ -11,6 +11,7 @@ from worker.engine.archive.frames import Kind, seal
 from worker.engine.archive.index import Index
 from worker.engine.archive.keys import MasterKey
 from worker.engine.capture.pack import Packer
+from worker.engine.capture.packing import Threads
 from worker.engine.capture.parts import PartWriter
 from worker.engine.capture.pipeline import Pipeline
 from worker.engine.capture.scan import Scan, open_root
@@ -79,7 +80,7 @@ def pack_folder(
         Scan(root, index, progress, (work,)).run()
         with PartWriter(upload, part) as writer:
             with Pipeline(
-                writer=writer, index=index, progress=progress, level=level, master=master
+                writer=writer, index=index, progress=progress, level=level, packing=Threads(master)
             ) as pipeline:
                 packer = Packer(
                     root=root,

@@ -43,10 +43,16 @@ class Trial:
     what packing it does.
     """
 
-    def __init__(self, raw: Bytes, level: int) -> None:
+    def __init__(self, raw: Bytes, level: int, number: int = 0) -> None:
+        """`number`: what another process knows it by."""
+        self.number = number
         self._raw, self._level = raw, level
         self._lock = threading.Lock()
         self._answer: bool | None = None
+
+    def forget(self) -> None:
+        """Nobody asks here."""
+        self._raw = b""
 
     def quick(self) -> bool:
         """From any thread."""

@@ -13,6 +13,6 @@ from blake3 import blake3
 SIZE = 16  # bytes
 
 
-def content_digest(raw: bytes | bytearray) -> bytes:
+def content_digest(raw: bytes | bytearray | memoryview) -> bytes:
     """`SIZE` bytes. Releases the interpreter lock."""
     return blake3(raw).digest(length=SIZE)

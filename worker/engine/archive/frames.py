@@ -63,14 +63,28 @@ def sealed_size(size: int) -> int:
     return COBBLESTONE_PREFIX + size + chunks * COBBLESTONE_TAG
 
 
+def frame_size(size: int) -> int:
+    """Length in bytes of the whole frame that `size` bytes become."""
+    return HEADER_SIZE + sealed_size(size)
+
+
 def seal(kind: Kind, plain: bytes | bytearray, master: MasterKey) -> bytearray:
     """The whole frame, header and body."""
+    frame = bytearray(frame_size(len(plain)))
+    seal_into(memoryview(frame), kind, plain, master)
+    return frame
+
+
+def seal_into(
+    room: memoryview, kind: Kind, plain: bytes | bytearray, master: MasterKey
+) -> memoryview:
+    """As `seal`, at the start of `room`, which has at least `frame_size` bytes."""
     length = sealed_size(len(plain))
     header = FrameHeader(kind, master.params, master.key_id, length).pack()
-    frame = bytearray(HEADER_SIZE + length)
+    frame = room[: HEADER_SIZE + length]
     frame[:HEADER_SIZE] = header
     encryptor = Cobblestone256Encryptor(master.secret, context=CONTEXT + header)
-    body = memoryview(frame)[HEADER_SIZE:]
+    body = frame[HEADER_SIZE:]
     written = encryptor.update_into(plain, body)
     rest = encryptor.finalize()
     body[written : written + len(rest)] = rest

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from worker.engine.archive.frames import Kind
 from worker.engine.archive.keys import MasterKey
+from worker.engine.capture.packing import pack_segment
 from worker.engine.capture.parts import PartWriter, part_size
-from worker.engine.capture.pipeline import pack_segment
 from worker.engine.storage import Storage
 
 _BLOCK = 4 * 1024 * 1024

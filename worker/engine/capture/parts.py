@@ -81,8 +81,7 @@ class PartWriter:
         self._least = min(least, size)
         self._joiner, self._check, self._max_parts = joiner, check, max_parts
         self._largest_copy = largest_copy
-        self._bytes: list[Bytes] = []
-        self._held = 0
+        self._open, self._held = bytearray(), 0  # a part, and how much of it is filled
         self._copy: Copy | None = None
         self._tail: Piece | None = None
         self._chain: Chain | None = None
@@ -106,15 +105,10 @@ class PartWriter:
         self._close_copy()
         view = memoryview(data)
         self.position += len(view)
-        while len(view) >= self._size - self._held:
-            room = self._size - self._held
-            self._bytes.append(view[:room])
-            self._held += room
-            view = view[room:]
-            self._close_bytes()
-        if view:
-            self._bytes.append(view)
-            self._held += len(view)
+        while view:
+            view = view[self._fill(view) :]
+            if self._held == self._size:
+                self._close_bytes()
 
     def takes(self, size: int) -> bool:
         """Whether a copy of so many bytes may come next."""
@@ -136,7 +130,7 @@ class PartWriter:
 
     def finish(self) -> str:
         """Send the rest and wait for all parts. The SHA-256 of everything written, in hex."""
-        rest: Piece | None = self._copy or (self._joined_bytes() if self._held else None)
+        rest: Piece | None = self._copy or (self._filled() if self._held else None)
         self._copy = None
         self._release()
         if rest is not None or not self.parts:  # the last part may be small
@@ -173,10 +167,19 @@ class PartWriter:
         large = self._copy is not None and self._copy.size >= self._least
         return large or self._tail is not None or self._chain is not None
 
-    def _joined_bytes(self) -> bytearray:
+    def _fill(self, data: memoryview) -> int:
+        """How much of the data the open part has taken: a copy, `data` may change afterwards."""
+        self._open = self._open or bytearray(self._size)
+        size = min(len(data), self._size - self._held)
+        self._open[self._held : self._held + size] = data[:size]
+        self._held += size
+        return size
+
+    def _filled(self) -> bytearray:
         """What was written since the last piece, for the socket without another copy."""
-        piece = bytearray().join(self._bytes)
-        self._bytes, self._held = [], 0
+        piece, self._open = self._open, bytearray()
+        del piece[self._held :]
+        self._held = 0
         self._digested.append(self._digester.submit(self._digest.update, piece))
         while len(self._digested) > self._in_flight:
             self._digested.popleft().result()
@@ -184,7 +187,7 @@ class PartWriter:
 
     def _close_bytes(self) -> None:
         if self._held:
-            self._place(self._joined_bytes())
+            self._place(self._filled())
 
     def _close_copy(self) -> None:
         copy, self._copy = self._copy, None

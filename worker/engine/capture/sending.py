@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,14 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from worker.engine import child
 from worker.engine.archive.frames import Kind, seal
 from worker.engine.archive.index_keep import OwnIndex
 from worker.engine.archive.index_object import IndexObject, pack_index, send_index
 from worker.engine.archive.manifest import Manifest, trailer
+from worker.engine.capture.apart import Apart, NotStarted
 from worker.engine.capture.joining import Joiner
 from worker.engine.capture.lanes import Emit
+from worker.engine.capture.packing import Packing, Threads
 from worker.engine.capture.parts import NEW_PARTS, PartWriter, largest_copy, part_size
 from worker.engine.capture.pipeline import Pipeline
+from worker.engine.capture.sizes import sizes
 from worker.engine.capture.stretch import Copying
 from worker.engine.crashpoints import crashpoint
 from worker.engine.instances.stopping import Stopped
@@ -31,6 +36,9 @@ from worker.engine.version import VERSION
 
 if TYPE_CHECKING:
     from worker.engine.capture.run import BackupRun
+
+_WORTH_A_PROCESS = 64 * 1024 * 1024  # bytes of source data
+log = logging.getLogger(__name__)
 
 
 class Sending:
@@ -150,8 +158,8 @@ class Sending:
             writer=writer,
             index=self.run.index,
             progress=self.run.progress,
+            packing=self._packing(),
             level=self.run.plan.compression_level,
-            master=self.run.master,
             first=self.run.reuse.segments,
             records=self.run.reuse.all_records,
             told=self.run.noting.told,
@@ -161,6 +169,18 @@ class Sending:
             pipeline.drain()
         self._segments, self._records = pipeline.count, pipeline.records
         self._copied_segments = pipeline.copied
+
+    def _packing(self) -> Packing:
+        """Much is packed in a process of its own, if nothing of it may be as it was: what is
+        compared is not handed to another process for that."""
+        run = self.run
+        if run.totals.bytes >= _WORTH_A_PROCESS and not run.reuse.source and child.worth_it():
+            largest = sizes(run.plan.segment_size, run.totals.bytes).file
+            try:
+                return Apart(run.master, run.progress, largest=largest)
+            except NotStarted as reason:
+                log.warning("Packing in one process, which takes a little longer: %s", reason)
+        return Threads(run.master)
 
     def _copying(self, writer: PartWriter) -> Copying | None:
         source = self.run.reuse.source

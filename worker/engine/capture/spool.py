@@ -18,6 +18,7 @@ from worker.engine.archive.frames import HEADER_SIZE, open_frame, parse_header
 from worker.engine.archive.index import Index, Like, SegmentRow
 from worker.engine.archive.keys import KEY_ID_SIZE, KEY_SIZE, MasterKey, new_params
 from worker.engine.capture.lanes import Emit, RawSegment, Slices
+from worker.engine.capture.packing import Threads
 from worker.engine.capture.pipeline import Pipeline
 from worker.engine.capture.workspace import NO_ROOM
 from worker.engine.progress import Progress
@@ -99,10 +100,9 @@ class Spool:
             writer=self._file,
             index=self._places,
             progress=progress,
+            packing=Threads(self._master, passing=True),
             level=_LEVEL,
-            master=self._master,
             first=first,
-            passing=True,
         )
         self._about: list[tuple[int, int, bool, Slices | None, Like | None]] = []
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
+
 from worker.engine.archive.codec import Trial
 from worker.engine.capture.lanes import RawSegment
 
@@ -11,8 +14,8 @@ _TOGETHER = 8  # segments: 4 MiB of small files, 8 to 32 MiB of a large one
 class _Row:
     """Segments one after another that are alike."""
 
-    def __init__(self, level: int) -> None:
-        self._level = level
+    def __init__(self, level: int, numbers: Iterator[int]) -> None:
+        self._level, self._numbers = level, numbers
         self.end()
 
     def end(self) -> None:
@@ -21,7 +24,8 @@ class _Row:
 
     def next(self, segment: RawSegment) -> Trial:
         if self._trial is None or not self._left:
-            self._trial, self._left = Trial(segment.raw, self._level), _TOGETHER
+            self._trial = Trial(segment.raw, self._level, next(self._numbers))
+            self._left = _TOGETHER
         self._left -= 1
         return self._trial
 
@@ -30,7 +34,8 @@ class Trials:
     """Is told of all segments in their order, so that the same ones are packed the same way."""
 
     def __init__(self, level: int) -> None:
-        self._slices, self._small = _Row(level), _Row(level)
+        numbers = count(1)
+        self._slices, self._small = _Row(level, numbers), _Row(level, numbers)
 
     def of(self, segment: RawSegment) -> Trial | None:
         """The trial that counts for the segment; None where it is to have one of its own."""

@@ -1,0 +1,54 @@
+"""Memory that two processes share, cut into pieces that are let go of in the order they were
+taken in. Nothing here waits: who may look at which piece the two tell each other."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections import deque
+
+_ALIGNED = 64  # bytes
+
+
+class Shared:
+    """One process's view of it. `descriptor` is the memory's, the same for both."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self.descriptor, self.size = descriptor, size
+        self._map = mmap.mmap(descriptor, size)
+        self.memory = memoryview(self._map)
+        self._pieces: deque[tuple[int, int]] = deque()  # where each begins and ends, oldest first
+
+    @classmethod
+    def make(cls, size: int) -> Shared:
+        """Memory without a name; it is gone when both have ended. Pages count once touched."""
+        descriptor = os.memfd_create("tarkeep-segments", os.MFD_CLOEXEC)
+        os.ftruncate(descriptor, size)
+        return cls(descriptor, size)
+
+    def take(self, size: int) -> int | None:
+        """Where `size` bytes in a row begin that nobody uses; None where there are none now."""
+        start = self._free(-(-size // _ALIGNED) * _ALIGNED)
+        if start is not None:
+            self._pieces.append((start, start + -(-size // _ALIGNED) * _ALIGNED))
+        return start
+
+    def let_go(self) -> None:
+        """Of the oldest piece."""
+        self._pieces.popleft()
+
+    def _free(self, size: int) -> int | None:
+        if not self._pieces:
+            return 0 if size <= self.size else None
+        oldest, newest = self._pieces[0][0], self._pieces[-1][1]
+        if newest > oldest and size <= self.size - newest:  # behind all others
+            return newest
+        room = oldest if newest > oldest else oldest - newest  # before them, or in between
+        start = 0 if newest > oldest else newest
+        return start if size <= room else None
+
+    def close(self) -> None:
+        """Pieces that somebody still looks at stay until they are not."""
+        self.memory.release()
+        self._map.close()
+        os.close(self.descriptor)
