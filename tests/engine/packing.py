@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from worker.engine.archive.frames import Kind, seal
 from worker.engine.archive.index import Index
 from worker.engine.archive.keys import MasterKey
 from worker.engine.capture.pack import Packer
-from worker.engine.capture.packing import Threads
+from worker.engine.capture.packing import Packing, Threads
 from worker.engine.capture.parts import PartWriter
 from worker.engine.capture.pipeline import Pipeline
 from worker.engine.capture.scan import Scan, open_root
@@ -69,6 +70,7 @@ def pack_folder(
     part: int = 8 * 1024 * 1024,
     progress: Progress | None = None,
     name: str = "backup.tar.gz",
+    packing: Packing | None = None,
 ) -> bytes:
     """The archive of `folder` as it would lie in the bucket."""
     progress = progress or Progress()
@@ -80,19 +82,24 @@ def pack_folder(
         Scan(root, index, progress, (work,)).run()
         with PartWriter(upload, part) as writer:
             with Pipeline(
-                writer=writer, index=index, progress=progress, level=level, packing=Threads(master)
+                writer=writer,
+                index=index,
+                progress=progress,
+                level=level,
+                packing=packing or Threads(master),
             ) as pipeline:
-                packer = Packer(
-                    root=root,
-                    data_dir=folder,
-                    temp_dir=work,
-                    index=index,
-                    progress=progress,
-                    sizes=Sizes(segment_size, segment_size, segment_size),
-                )
-                packer.run(pipeline.submit)
-                packer.finish_checks()
-                packer.close()
+                with closing(
+                    Packer(
+                        root=root,
+                        data_dir=folder,
+                        temp_dir=work,
+                        index=index,
+                        progress=progress,
+                        sizes=Sizes(segment_size, segment_size, segment_size),
+                    )
+                ) as packer:
+                    packer.run(pipeline.submit)
+                    packer.finish_checks()
                 pipeline.drain()
             index.finish({"name": name})
             if master is not None:

@@ -10,8 +10,7 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from hypothesis import strategies as st
 
 from tests.engine.packing import Heard
 from tests.support import hostile
+from tests.support.children import alive, children, open_files, soon
 from tests.support.hostile import CORPUS, Hostile
 from worker.engine.errors import ArchiveError, JobStopped, StorageError, TargetError
 from worker.engine.extract import unpack as unpack_module
@@ -33,9 +33,8 @@ from worker.engine.extract.unpack import WORTH, unpack
 from worker.engine.progress import Progress
 
 MIB = 1024 * 1024
-UNPACKER = b"worker.engine.extract.unpacker"
+UNPACKER = "worker.engine.extract.unpacker"
 LISTING = ["find", ".", "-printf", "%P %y %m %U %G %s %T@ %n %l\\n"]
-WITHIN = 30  # seconds; what is waited for takes a fraction of one
 
 
 class Counted(Heard):
@@ -62,22 +61,7 @@ def apart(
 
 def unpackers() -> list[int]:
     """Processes of ours that unpack."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            stat = (entry / "stat").read_text().rpartition(")")[2].split()
-            if entry.name.isdigit() and UNPACKER in (entry / "cmdline").read_bytes():
-                found += [int(entry.name)] if int(stat[1]) == os.getpid() else []
-        except OSError:
-            continue
-    return found
-
-
-def soon(what: Callable[[], object]) -> bool:
-    until = time.monotonic() + WITHIN
-    while not (found := what()) and time.monotonic() < until:
-        time.sleep(0.01)
-    return bool(found)
+    return children(UNPACKER)
 
 
 @pytest.fixture(autouse=True)
@@ -86,15 +70,6 @@ def nothing_stays() -> Iterator[None]:
     yield
     assert unpackers() == []
     assert open_files() <= before
-
-
-def open_files() -> int:
-    """How many, but for the log's, which is opened for its first line."""
-    found = 0
-    for name in os.listdir("/proc/self/fd"):
-        with suppress(FileNotFoundError):
-            found += not os.readlink(f"/proc/self/fd/{name}").endswith(".log")
-    return found
 
 
 def large(size: int = 3 * SLOTS * SLOT) -> io.BytesIO:
@@ -233,13 +208,6 @@ def test_when_the_one_that_reads_is_killed_nobody_goes_on_writing(tmp_path: Path
     reader.wait()
     assert children
     assert soon(lambda: not any(alive(int(pid)) for pid in children))
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_it_is_told_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,4 +86,4 @@ def end_with(parent: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        sys.exit("whoever began this process has gone")
+        sys.exit("whoever began it has gone")

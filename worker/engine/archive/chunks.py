@@ -1,14 +1,22 @@
-"""Read exact lengths from an iterator of chunks of any size."""
+"""Bytes that come in pieces of any size."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 Bytes = bytes | bytearray | memoryview
 
 
+def joined(pieces: Sequence[Bytes]) -> Bytes:
+    """All of them in a row; one alone is not copied."""
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
 class ChunkReader:
-    """`observe` sees every chunk once, in order (for a running checksum)."""
+    """Reads exact lengths from an iterator of chunks.
+
+    `observe` sees every chunk once, in order (for a running checksum).
+    """
 
     def __init__(self, chunks: Iterator[bytes], observe: Callable[[bytes], object]) -> None:
         self._chunks, self._observe = chunks, observe

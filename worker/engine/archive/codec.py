@@ -10,10 +10,12 @@ compress is stored: a copy and a CRC.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import deflate
 from isal import igzip_lib
 
+from worker.engine.archive.chunks import joined
 from worker.engine.errors import ArchiveError
 
 Bytes = bytes | bytearray | memoryview
@@ -43,8 +45,8 @@ class Trial:
     what packing it does.
     """
 
-    def __init__(self, raw: Bytes, level: int, number: int = 0) -> None:
-        """`number`: what another process knows it by."""
+    def __init__(self, raw: Sequence[Bytes], level: int, number: int = 0) -> None:
+        """`raw` in pieces. `number`: what another process knows it by."""
         self.number = number
         self._raw, self._level = raw, level
         self._lock = threading.Lock()
@@ -52,15 +54,15 @@ class Trial:
 
     def forget(self) -> None:
         """Nobody asks here."""
-        self._raw = b""
+        self._raw = ()
 
     def quick(self) -> bool:
         """From any thread."""
         with self._lock:
             if self._answer is None:
                 wanted = self._level in _QUICK_FOR
-                self._answer = wanted and _quick_will_do(self._raw, self._level)
-                self._raw = b""
+                self._answer = wanted and _quick_will_do(joined(self._raw), self._level)
+                self.forget()
             return self._answer
 
 
@@ -71,7 +73,7 @@ def compress(raw: Bytes, level: int, trial: Trial | None = None) -> bytes | byte
     """
     if level in _ISAL:
         return _isal(raw, _ISAL[level])
-    if (trial or Trial(raw, level)).quick():
+    if (trial or Trial([raw], level)).quick():
         return _isal(raw, _QUICK)
     return deflate.gzip_compress(raw, _LIBDEFLATE[level])
 

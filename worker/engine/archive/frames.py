@@ -76,7 +76,7 @@ def seal(kind: Kind, plain: bytes | bytearray, master: MasterKey) -> bytearray:
 
 
 def seal_into(
-    room: memoryview, kind: Kind, plain: bytes | bytearray, master: MasterKey
+    room: memoryview, kind: Kind, plain: bytes | bytearray | memoryview, master: MasterKey
 ) -> memoryview:
     """As `seal`, at the start of `room`, which has at least `frame_size` bytes."""
     length = sealed_size(len(plain))

@@ -14,6 +14,8 @@ from typing import NamedTuple
 from worker.engine.archive.codec import looks_compressed
 from worker.engine.archive.index import Like
 
+Bytes = bytes | bytearray | memoryview
+
 
 class Slices(NamedTuple):
     """What follows a large file's header: `size` bytes of content. `goes_on`: they are those of
@@ -26,20 +28,32 @@ class Slices(NamedTuple):
 
 @dataclass
 class RawSegment:
-    """A run of tar bytes on its way to become one gzip member.
+    """A run of tar bytes, in pieces, on its way to become one gzip member of `size` bytes of tar.
 
-    `places` are (file id, offset of its header in `raw`). `files` and `bytes` count what of the
-    source becomes done with it; directories are not counted. `slices` are those to come, `like`
-    is the segment that it may be the same as.
+    `places` are (file id, offset of its header). `files` and `bytes` count what of the source
+    becomes done with it; directories are not counted. `slices` are those to come, `like` is the
+    segment that it may be the same as.
     """
 
-    raw: bytes | bytearray
+    pieces: list[Bytes]
     places: list[tuple[int, int]] = field(default_factory=list)
     files: int = 0
     bytes: int = 0
     stored: bool = False
     slices: Slices | None = None
     like: Like | None = None
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = sum(map(len, self.pieces))
+
+    def add(self, file_id: int, header: Bytes, content: Bytes, pad: Bytes, files: int) -> None:
+        """Append a whole member."""
+        self.places.append((file_id, self.size))
+        self.pieces += (header, content, pad)
+        self.size += len(header) + len(content) + len(pad)
+        self.files += files
+        self.bytes += len(content)
 
 
 Emit = Callable[[RawSegment], None]
@@ -50,26 +64,19 @@ class Lane:
 
     def __init__(self, limit: int, emit: Emit, *, stored: bool) -> None:
         self._limit, self._emit, self._stored = limit, emit, stored
-        self._open = RawSegment(bytearray(), stored=stored)
+        self._open = RawSegment([], stored=stored)
 
     def add(self, file_id: int, header: bytes, content: bytes, pad: bytes, files: int) -> None:
         """Append a whole member."""
-        segment = self._open
-        length = len(segment.raw)
-        if length and length + len(header) + len(content) + len(pad) > self._limit:
+        size = self._open.size
+        if size and size + len(header) + len(content) + len(pad) > self._limit:
             self.flush()
-            segment, length = self._open, 0
-        segment.places.append((file_id, length))
-        segment.files += files
-        segment.bytes += len(content)
-        segment.raw += header
-        segment.raw += content
-        segment.raw += pad
+        self._open.add(file_id, header, content, pad, files)
 
     def flush(self) -> None:
-        if self._open.raw:
+        if self._open.size:
             self._emit(self._open)
-            self._open = RawSegment(bytearray(), stored=self._stored)
+            self._open = RawSegment([], stored=self._stored)
 
 
 class Lanes:

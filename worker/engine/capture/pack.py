@@ -87,7 +87,7 @@ class Packer:
         for row in self._index.rows(directories=True):
             self._pack_folder(row)
         self._lanes.flush()
-        emit(RawSegment(tarwrite.END_OF_ARCHIVE))
+        emit(RawSegment([tarwrite.END_OF_ARCHIVE]))
 
     def _emit(self, segment: RawSegment) -> None:
         self._lanes.emit(segment)

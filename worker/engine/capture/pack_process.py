@@ -1,8 +1,8 @@
 """`python -m worker.engine.capture.pack_process`: packs segments beside the process that reads.
 
-Standard input: a line of JSON, {memory: [descriptor, bytes], workers, master}, then `ASK`s. Standard
-output: an `ANSWER` for each, in the order in which they are done. A segment's tar bytes stand where
-the question says, and what is packed stands there once it is answered.
+Standard input: a line of JSON, {memory: [descriptor, bytes], workers, master}, then `ASK`s.
+Standard output: `UP`, then an `ANSWER` for each, in the order in which they are done. A segment's
+tar bytes stand where the question says, and what is packed stands there once it is answered.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import struct
 import sys
+import traceback
 from threading import Lock, Thread
 from typing import Any, NamedTuple
 
@@ -22,13 +23,14 @@ from worker.engine.capture.packing import Packed, Raw, pack_or_know
 from worker.engine.capture.shared import Shared
 from worker.engine.memory import collect_rarely, keep_buffers
 
+UP = b"up"
 ASK = struct.Struct(">QQQQB")
 ANSWER = struct.Struct(f">QQQ32s16s?{RECORD.size}s")
 _TRIALS = 16  # that segments under way may still ask for
 
 
 class Ask(NamedTuple):
-    """Pack the `size` bytes at `start`, in a piece of `room` bytes. `trial`: a number, 0 for none."""
+    """Pack the `size` bytes at `start`, in a piece of `room` bytes. `trial`: a number, or 0."""
 
     start: int
     size: int
@@ -57,10 +59,13 @@ class Packer:
         self._asking, self._trials = Lock(), dict[int, Trial]()
 
     def run(self) -> None:
-        """Until nobody asks any more."""
-        while asked := self._next():
-            answer = self._pack(*asked)
-            os.write(sys.stdout.fileno(), ANSWER.pack(*answer))
+        """Until nobody asks any more. Ends the process where something goes wrong."""
+        try:
+            while asked := self._next():
+                os.write(sys.stdout.fileno(), ANSWER.pack(*self._pack(*asked)))
+        except BaseException:  # noqa: BLE001 - whoever asks would wait for this answer for ever
+            traceback.print_exc()
+            os._exit(1)
 
     def _next(self) -> tuple[Ask, Raw] | None:
         with self._asking:
@@ -69,14 +74,14 @@ class Packer:
                 return None
             ask = Ask._make(ASK.unpack(said))
             tar = self._memory[ask.start : ask.start + ask.size]
-            return ask, Raw(tar, ask.level, self._trial(ask, tar))
+            return ask, Raw([tar], ask.size, ask.level, self._trial(ask, tar))
 
     def _trial(self, ask: Ask, tar: memoryview) -> Trial | None:
         """The first segment of those that share a trial is what is tried: see `trials.py`."""
         if not ask.trial:
             return None
         if ask.trial not in self._trials:
-            self._trials[ask.trial] = Trial(tar, ask.level)
+            self._trials[ask.trial] = Trial([tar], ask.level)
             self._trials.pop(ask.trial - _TRIALS, None)
         return self._trials[ask.trial]
 
@@ -84,6 +89,7 @@ class Packer:
         room = self._memory[ask.start : ask.start + ask.room]
         packed = pack_or_know(raw, self._master, room)
         assert isinstance(packed, Packed)
+        assert len(packed.data) <= ask.room
         return Answer(
             ask.start, len(packed.data), packed.raw_length, packed.sha256, packed.content,
             bool(packed.record), packed.record,
@@ -96,6 +102,7 @@ def main() -> None:
     collect_rarely()
     task = json.loads(sys.stdin.buffer.readline())
     packer = Packer(Shared(*task["memory"]), _master(task["master"]))
+    os.write(sys.stdout.fileno(), UP)
     threads = [Thread(target=packer.run) for _ in range(task["workers"])]
     for thread in threads:
         thread.start()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from worker.engine.archive import codec, manifest
+from worker.engine.archive.chunks import joined
 from worker.engine.archive.content import content_digest
 from worker.engine.archive.frames import HEADER_SIZE, Kind, frame_size, seal_into
 from worker.engine.archive.index import Like
@@ -20,10 +22,11 @@ Bytes = bytes | bytearray | memoryview
 
 
 class Raw(NamedTuple):
-    """What is to be packed at `level`, after what `trial` tells. `like`: the segment of the last
-    archive that it may be."""
+    """Pieces of tar, `size` bytes together, that are to be packed at `level`, after what `trial`
+    tells. `like`: the segment of the last archive that it may be."""
 
-    tar: Bytes
+    pieces: Sequence[Bytes]
+    size: int
     level: int
     trial: codec.Trial | None = None
     like: Like | None = None
@@ -78,7 +81,7 @@ class Threads:
 
     def begin(self, raw: Raw) -> Future[Packed | Same]:
         if self._passing:
-            return self._pool.submit(pack_segment, raw.tar, raw.level, self._master)
+            return self._pool.submit(_pack, raw, self._master)
         return self._pool.submit(pack_or_know, raw, self._master)
 
     def let_go(self) -> None:
@@ -97,10 +100,11 @@ def pack_or_know(
     raw: Raw, master: MasterKey | None, room: memoryview | None = None
 ) -> Packed | Same:
     """The packed segment, or that it is what `like` says."""
-    content = content_digest(raw.tar)
+    tar = joined(raw.pieces)
+    content = content_digest(tar)
     if raw.like and raw.like.content == content:
-        return Same(raw.tar)
-    packed = pack_segment(raw.tar, raw.level, master, trial=raw.trial, room=room)
+        return Same(tar)
+    packed = pack_segment(tar, raw.level, master, trial=raw.trial, room=room)
     return replace(packed, content=content)
 
 
@@ -128,6 +132,10 @@ def pack_segment(
     frame = seal_into(room, kind, data, master)
     record = manifest.record(frame[:HEADER_SIZE], frame[HEADER_SIZE:], size)
     return Packed(frame, size, record[-32:], record)
+
+
+def _pack(raw: Raw, master: MasterKey | None) -> Packed:
+    return pack_segment(joined(raw.pieces), raw.level, master)
 
 
 def room_for(size: int) -> int:

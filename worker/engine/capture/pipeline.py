@@ -69,7 +69,7 @@ class Pipeline:
         self._writer, self._index, self._progress = writer, index, progress
         self._packing, self._level = packing, level
         self._limit, self._ahead = workers() * 2, 0
-        self._pending: deque[tuple[RawSegment, int, Coming]] = deque()
+        self._pending: deque[tuple[RawSegment, Coming]] = deque()
         self._told, self._copying = told, copying
         self._trials = Trials(level)
         takes = copying.takes if copying else _nothing
@@ -81,10 +81,10 @@ class Pipeline:
 
     def submit(self, segment: RawSegment) -> None:
         """Hand over the archive's next segment; blocks while packing is behind."""
-        size, coming = len(segment.raw), self._begin(segment)
-        self._ahead += size
-        self._pending.append((segment, size, coming))
-        segment.raw = b""  # who packs it holds it now, and lets go of it when it is packed
+        coming = self._begin(segment)
+        self._ahead += segment.size
+        self._pending.append((segment, coming))
+        segment.pieces = []  # who packs it holds it now, and lets go of it when it is packed
         while len(self._pending) > self._limit and self._ahead > _AHEAD:
             self._collect()
 
@@ -105,14 +105,15 @@ class Pipeline:
 
     def _begin(self, segment: RawSegment) -> Coming:
         like = segment.like if self._copying else None
-        raw = Raw(segment.raw, self._level_of(segment), self._trials.of(segment), like)
+        trial = self._trials.of(segment)
+        raw = Raw(segment.pieces, segment.size, self._level_of(segment), trial, like)
         while (coming := self._packing.begin(raw)) is None:
             self._collect()
         return coming
 
     def _collect(self) -> None:
-        segment, size, coming = self._pending.popleft()
-        self._ahead -= size
+        segment, coming = self._pending.popleft()
+        self._ahead -= segment.size
         made = coming.result()
         self._progress.checkpoint()
         if isinstance(made, Same):
@@ -126,8 +127,8 @@ class Pipeline:
     def _pack(self, held: Sequence[Held]) -> None:
         """Segments that are as they were, and are not copied all the same."""
         under_way = [
-            (segment, self._packing.begin(Raw(raw, self._level_of(segment))))
-            for segment, raw in held
+            (segment, self._packing.begin(Raw([tar], segment.size, self._level_of(segment))))
+            for segment, tar in held
         ]
         for segment, coming in under_way:
             assert coming

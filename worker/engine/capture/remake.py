@@ -15,17 +15,13 @@ class Remade:
 
     def __init__(self, limit: int, emit: Emit, like: Like) -> None:
         self.limit, self._emit = limit, emit
-        self._open = RawSegment(bytearray(), like=like)
+        self._open = RawSegment([], like=like)
         self._compressed = 0
 
     def add(
         self, file_id: int, header: bytes, content: bytes = b"", pad: bytes = b"", files: int = 1
     ) -> None:
-        segment = self._open
-        segment.places.append((file_id, len(segment.raw)))
-        segment.files += files
-        segment.bytes += len(content)
-        segment.raw += header + content + pad
+        self._open.add(file_id, header, content, pad, files)
         self._compressed += len(content) if looks_compressed(content) else 0
 
     def emit(self, segment: RawSegment) -> None:
@@ -34,7 +30,7 @@ class Remade:
         self._emit(segment)
 
     def flush(self) -> None:
-        segment, self._open = self._open, RawSegment(bytearray())
+        segment, self._open = self._open, RawSegment([])
         segment.stored = 2 * self._compressed > segment.bytes
-        if segment.raw:
+        if segment.size:
             self._emit(segment)

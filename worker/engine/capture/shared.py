@@ -3,6 +3,7 @@ taken in. Nothing here waits: who may look at which piece the two tell each othe
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from collections import deque
@@ -48,7 +49,8 @@ class Shared:
         return start if size <= room else None
 
     def close(self) -> None:
-        """Pieces that somebody still looks at stay until they are not."""
-        self.memory.release()
-        self._map.close()
+        """What somebody still looks at stays until nobody does."""
         os.close(self.descriptor)
+        self.memory.release()
+        with contextlib.suppress(BufferError):
+            self._map.close()

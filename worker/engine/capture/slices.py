@@ -7,11 +7,13 @@ the header says.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from worker.engine.archive.codec import looks_compressed
 from worker.engine.archive.index import FileRow, Index, Like
 from worker.engine.archive.tarwrite import padding
 from worker.engine.capture.holes import SparseFile
-from worker.engine.capture.lanes import Emit, RawSegment, Slices
+from worker.engine.capture.lanes import Bytes, Emit, RawSegment, Slices
 from worker.engine.capture.source import SourceFile
 
 Content = SourceFile | SparseFile
@@ -28,9 +30,9 @@ class Slicer:
         content = _read(source, 0, source.size, head)
         if source.note:
             self._index.note(row.id, source.note)
-        raw = header + content + padding(len(content))
+        pieces: list[Bytes] = [header, content, padding(len(content))]
         stored = looks_compressed(content)
-        self._emit(RawSegment(raw, [(row.id, 0)], files=1, bytes=len(content), stored=stored))
+        self._emit(RawSegment(pieces, [(row.id, 0)], files=1, bytes=len(content), stored=stored))
 
     def whole(
         self, row: FileRow, source: Content, header: bytes, head: bytes, *, step: int, goes_on: bool
@@ -43,8 +45,8 @@ class Slicer:
         if len(likes) > 2:  # the header's, and more than one slice
             step = likes[1].raw_length
         slices = Slices(row.id, source.size, goes_on)
-        like = _fitting(likes, 0, header)
-        self._emit(RawSegment(header, [(row.id, 0)], files=1, slices=slices, like=like))
+        like = _fitting(likes, 0, [header])
+        self._emit(RawSegment([header], [(row.id, 0)], files=1, slices=slices, like=like))
         self._slices(row, source, 0, step, likes[1:], head)
 
     def rest(self, row: FileRow, source: Content, start: int, step: int) -> None:
@@ -58,10 +60,10 @@ class Slicer:
             content = _read(source, offset, min(step, source.size - offset), head)
             if source.note:
                 self._index.note(row.id, source.note)  # before the slice goes: it is not sound
-            raw = content + padding(len(content))
+            pieces: list[Bytes] = [content, padding(len(content))]
             stored = looks_compressed(content)
-            like = _fitting(likes, number, raw)
-            self._emit(RawSegment(raw, bytes=len(content), stored=stored, like=like))
+            like = _fitting(likes, number, pieces)
+            self._emit(RawSegment(pieces, bytes=len(content), stored=stored, like=like))
 
 
 def _read(source: Content, offset: int, size: int, head: bytes) -> bytes:
@@ -72,6 +74,6 @@ def _read(source: Content, offset: int, size: int, head: bytes) -> bytes:
     return known + source.read(size - len(known), offset + len(known))
 
 
-def _fitting(likes: list[Like], number: int, raw: bytes) -> Like | None:
+def _fitting(likes: list[Like], number: int, pieces: Sequence[Bytes]) -> Like | None:
     like = likes[number] if number < len(likes) else None
-    return like if like and like.raw_length == len(raw) else None
+    return like if like and like.raw_length == sum(map(len, pieces)) else None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 SQLITE_MAGIC = b"SQLite format 3\0"
@@ -30,20 +29,17 @@ class SourceGone(Exception):
         self.code = code
 
 
-@dataclass
 class SourceFile:
     """An open regular file, its state at opening, and a note when the reading went wrong."""
 
-    fd: int
-    info: os.stat_result
-    note: str = ""
-    _failures: int = 0
-    _first: bytes = b""
-    _last: tuple[int, bytes] = (0, b"")  # where, and what, of the last bytes read
+    __slots__ = ("_failures", "_first", "_last", "fd", "info", "note", "size")
 
-    @property
-    def size(self) -> int:
-        return self.info.st_size
+    def __init__(self, fd: int, info: os.stat_result) -> None:
+        self.fd, self.info, self.size = fd, info, info.st_size
+        self.note = ""
+        self._failures = 0
+        self._first = b""
+        self._last = (0, b"")  # where, and what, of the last bytes read
 
     def read(self, size: int, offset: int) -> bytes:
         """Exactly `size` bytes from `offset`, zeros where the file has no more."""
@@ -61,7 +57,8 @@ class SourceFile:
         """Zeros for what the disk does not give: halved and halved again, that is a few sectors
         and not all that was asked for, unless there are too many such places."""
         try:
-            return self._pread(size, offset)
+            data = os.pread(self.fd, size, offset)
+            return data if len(data) == size else self._pread(size, offset)
         except OSError:
             self._failures += 1
             if size <= _SECTORS or self._failures > _MOST_FAILURES:
@@ -108,6 +105,7 @@ class SourceFile:
             self.info, self.note = os.fstat(self.fd), ""
         except OSError:
             return False
+        self.size = self.info.st_size
         return True
 
     def close(self) -> None:
@@ -119,17 +117,21 @@ def read_head(source: SourceFile, limit: int) -> bytes:
     that was just being written to is read anew first, as nothing of it was given out yet.
     """
     head = _read_head(source, limit)
-    for _ in range(_MORE_TRIES):
-        if source.note not in _MOVED or not source.renew():
+    for _ in range(_MORE_TRIES if source.note in _MOVED else 0):
+        if not source.renew():
             break
         head = _read_head(source, limit)
+        if source.note not in _MOVED:
+            break
     return head
 
 
 def _read_head(source: SourceFile, limit: int) -> bytes:
-    head = source.read(min(source.size, limit), 0) if source.size else b""
-    if source.size <= limit:
-        source.settle()
+    size = source.size
+    if size > limit:
+        return source.read(limit, 0)
+    head = source.read(size, 0) if size else b""
+    source.settle()
     return head
 
 
@@ -148,9 +150,10 @@ def read_xattrs(fd: int) -> tuple[dict[bytes, bytes], str]:
 
 def _xattr_names(fd: int) -> list[str]:
     try:
-        return [name for name in os.listxattr(fd) if name.startswith(_KEPT_XATTRS)]
+        names = os.listxattr(fd)
     except OSError:
         return []
+    return [name for name in names if name.startswith(_KEPT_XATTRS)] if names else names
 
 
 def open_source(folder: int, name: bytes) -> SourceFile:

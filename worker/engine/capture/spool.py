@@ -124,7 +124,7 @@ class Spool:
             frame = memoryview(self._file.file.read(length))
             header = parse_header(frame[:HEADER_SIZE])
             raw = codec.decompress(open_frame(header, frame[HEADER_SIZE:], self._master))
-            emit(RawSegment(raw, [], files, size, stored, slices, like))
+            emit(RawSegment([raw], [], files, size, stored, slices, like))
 
     def __enter__(self) -> Spool:
         return self

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from worker.engine.archive.index import Like
 from worker.engine.archive.manifest import RECORD
-from worker.engine.capture.lanes import RawSegment
+from worker.engine.capture.lanes import Bytes, RawSegment
 from worker.engine.capture.parts import PartWriter
 from worker.engine.capture.pieces import Copy
 
 _MOST_HELD = 32 * 1024 * 1024  # bytes of tar
 
-Held = tuple[RawSegment, bytes | bytearray]  # a segment, and its tar bytes
+Held = tuple[RawSegment, Bytes]  # a segment, and its tar bytes
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Stretch:
         self._next = -1
         self._copying = False
 
-    def add(self, segment: RawSegment, like: Like, raw: bytes | bytearray) -> None:
+    def add(self, segment: RawSegment, like: Like, raw: Bytes) -> None:
         if like.number != self._next:
             self.end()
         self._next = like.number + 1

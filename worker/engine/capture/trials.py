@@ -24,7 +24,7 @@ class _Row:
 
     def next(self, segment: RawSegment) -> Trial:
         if self._trial is None or not self._left:
-            self._trial = Trial(segment.raw, self._level, next(self._numbers))
+            self._trial = Trial(segment.pieces, self._level, next(self._numbers))
             self._left = _TOGETHER
         self._left -= 1
         return self._trial

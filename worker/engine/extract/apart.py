@@ -7,17 +7,15 @@ What is to be unpacked goes through shared memory (`ring.py`); what the other pr
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import select
-import subprocess
-import sys
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
+from worker.engine import child
 from worker.engine.errors import ArchiveError, EngineError, TargetError
 from worker.engine.extract.blocks import Piece, Readable
 from worker.engine.extract.extract import ExtractResult, Room, sync
@@ -26,9 +24,8 @@ from worker.engine.extract.ring import SLOT, SLOTS, Ring
 from worker.engine.extract.target_errors import as_target_error
 from worker.engine.progress import Progress, SourceWarning
 
-_ROOT = Path(__file__).resolve().parents[3]
+_UNPACKER = "worker.engine.extract.unpacker"
 _LOOK_EVERY = 200  # milliseconds between two looks at whether the run is to end
-_KILLED_WITHIN = 5  # seconds
 _MEALS = 4  # pieces of a slot's size that wait to be fed
 _ERRORS: dict[str, type[EngineError]] = {
     error.__name__: error for error in (ArchiveError, TargetError)
@@ -102,7 +99,8 @@ class _Unpacker:
         self._up = False
         self._result: ExtractResult | None = None
         try:
-            self._process = _start({**task, "ring": self._ring.descriptor}, self._ring)
+            task = {**task, "ring": self._ring.descriptor}
+            self._process = child.start(_UNPACKER, task, [self._ring.descriptor])
         except OSError:
             self._ring.close()
             raise
@@ -119,7 +117,7 @@ class _Unpacker:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._feeder.shutdown(cancel_futures=True)
-        _end(self._process)
+        child.end(self._process)
         self._ring.close()
 
     def come_up(self) -> None:
@@ -196,55 +194,9 @@ class _Unpacker:
             raise error(value["message"], hint=value["hint"], code=value["code"])
 
     def _died(self) -> TargetError:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_KILLED_WITHIN)
-        killed = (self._process.returncode or 0) < 0
-        why = "The machine may be short of memory." if killed else "The log holds what it said."
+        what, why = child.cause(self._process)
         return TargetError(
-            f"The process that unpacks has ended ({_cause(self._process.returncode)}).",
+            f"The process that unpacks has ended ({what}).",
             code="UNPACKER_DIED",
             hint=f"{why} Nothing was changed: try again.",
         )
-
-
-def _start(task: dict[str, Any], ring: Ring) -> subprocess.Popen[bytes]:
-    """In a session of its own: who presses Ctrl-C means the whole run, which ends the process."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "worker.engine.extract.unpacker"],
-        cwd=_ROOT,
-        env=_environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        pass_fds=[ring.descriptor],
-        start_new_session=True,
-    )
-    assert process.stdin is not None
-    try:
-        process.stdin.write(json.dumps(task).encode() + b"\n")
-        process.stdin.flush()
-    except OSError:
-        _end(process)
-        raise
-    return process
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    for pipe in (process.stdin, process.stdout):
-        with contextlib.suppress(OSError):  # it would be sent what is left, and may be gone
-            pipe.close()  # type: ignore[union-attr]
-    with contextlib.suppress(subprocess.TimeoutExpired):  # a disk may hold on to it for ever
-        process.wait(_KILLED_WITHIN)
-
-
-def _environment() -> dict[str, str]:
-    """What Python itself needs, and no secret."""
-    wanted = ("PATH", "LD_LIBRARY_PATH", "TZ")
-    given = os.environ.items()
-    return {name: value for name, value in given if name in wanted or name.startswith("PYTHON")}
-
-
-def _cause(code: int | None) -> str:
-    if code is None:
-        return "it does not answer"
-    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
+from worker.engine import child
 from worker.engine.extract.apart import NotStarted, extract_apart
 from worker.engine.extract.blocks import Piece, Readable
 from worker.engine.extract.extract import ExtractResult, Room, extract
@@ -30,7 +30,7 @@ def unpack(
     durable: bool = True,
 ) -> ExtractResult:
     """As `extract`, which tells the rest. `size`: bytes of the archive as it lies in the bucket."""
-    if size >= WORTH and len(os.sched_getaffinity(0)) > 1:
+    if size >= WORTH and child.worth_it():
         try:
             return extract_apart(
                 stream, target, progress, room=room, owner=owner, setuid=setuid, durable=durable,

@@ -8,10 +8,8 @@ slots that are free again, `advance` [files, bytes], `warn` [code, path, message
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +17,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from worker.engine import child
 from worker.engine.errors import EngineError
 from worker.engine.extract.extract import Room, extract
 from worker.engine.extract.limits import Limits
@@ -26,8 +25,6 @@ from worker.engine.extract.outside_links import OutsideLinks
 from worker.engine.extract.ring import SLOTS, Ring
 from worker.engine.memory import collect_rarely, keep_buffers
 from worker.engine.progress import Progress, SourceWarning
-
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class Asked(Progress):
@@ -100,7 +97,7 @@ class Slots:
 
 
 def main() -> None:
-    _end_with(os.getppid())
+    child.end_with(os.getppid())
     keep_buffers()
     collect_rarely()
     asked, task = Asked(), json.loads(sys.stdin.readline())
@@ -128,16 +125,6 @@ def _extract(asked: Asked, task: dict[str, Any]) -> Any:
             Path(os.fsdecode(bytes.fromhex(links["as_in"]))) if links["as_in"] else None,
         ),
     )
-
-
-def _end_with(parent: int) -> None:
-    """Whoever asked may be killed: nobody is to write into its folder after that. And it alone says
-    when to end: a service manager that ends all processes at once would make an error of it."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("whoever reads the archive has gone")
 
 
 if __name__ == "__main__":

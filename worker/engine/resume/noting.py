@@ -10,7 +10,7 @@ from worker.engine.archive.keys import MasterKey
 from worker.engine.archive.manifest import RECORD
 from worker.engine.capture.lanes import RawSegment, Slices
 from worker.engine.config import PlanConfig
-from worker.engine.errors import EngineError, JobStopped, StorageError
+from worker.engine.errors import EngineError
 from worker.engine.resume.journal import Journal, Noted
 from worker.engine.resume.salvage import about
 from worker.engine.reuse.base import facts
@@ -73,7 +73,7 @@ class Noting:
         """When the block breaks for no fault of the run, upload and journal stay for the next."""
         try:
             yield
-        except (StorageError, JobStopped) as error:
+        except EngineError as error:
             sent = upload.parts_done > self._copied
             if sent and self._journal and self._journal.path and _may_go_on(error):
                 upload.leave_open()

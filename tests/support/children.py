@@ -1,0 +1,48 @@
+"""Processes that this one began, and what it holds open."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+_WITHIN = 30  # seconds; what is waited for takes a fraction of one
+
+
+def children(module: str) -> list[int]:
+    """Those that run the module."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            stat = (entry / "stat").read_text().rpartition(")")[2].split()
+            if entry.name.isdigit() and module.encode() in (entry / "cmdline").read_bytes():
+                found += [int(entry.name)] if int(stat[1]) == os.getpid() else []
+        except OSError:
+            continue
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def soon(what: Callable[[], object]) -> bool:
+    """Whether it comes true within a while."""
+    until = time.monotonic() + _WITHIN
+    while not (found := what()) and time.monotonic() < until:
+        time.sleep(0.01)
+    return bool(found)
+
+
+def open_files() -> int:
+    """How many, but for the log's, which is opened for its first line."""
+    found = 0
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):
+            found += not os.readlink(f"/proc/self/fd/{name}").endswith(".log")
+    return found
