@@ -79,7 +79,12 @@ WHERE id > ? AND kind = 'd' ORDER BY id LIMIT ?"""
 _TOLD = """
 SELECT id, parent, name, segment, kind, mode, uid, gid, size, mtime_ns, ctime_ns, inode, start, note
 FROM files WHERE id IN (%s) AND segment IS NOT NULL"""
-_OTHERS = _DIRECTORIES.replace("kind = 'd'", "kind <> 'd' AND id NOT IN kept AND id NOT IN remade")
+_FILES = _DIRECTORIES.replace("kind = 'd'", "kind <> 'd'")
+_OTHERS = _FILES.replace("kind <> 'd'", "kind <> 'd' AND id NOT IN kept AND id NOT IN remade")
+_ALL_ANEW = "SELECT NOT EXISTS (SELECT * FROM kept) AND NOT EXISTS (SELECT * FROM remade)"
+
+
+Row = tuple[int, int, bytes, str, int, int, int, int, int, int, int]  # what `FileRow` names
 
 
 class FileRow(NamedTuple):
@@ -171,7 +176,7 @@ class Index:
         self._segments: list[SegmentRow] = []
         self._lookups = False
 
-    def add_files(self, rows: Iterable[FileRow]) -> None:
+    def add_files(self, rows: Iterable[Row]) -> None:
         self._db.executemany(
             "INSERT INTO files (id, parent, name, kind, mode, uid, gid, size, mtime_ns, ctime_ns,"
             " inode) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
@@ -286,13 +291,13 @@ class Index:
     def told(self, ids: Iterable[int]) -> Iterator[list[Any]]:
         """Those of the files whose place is known: id, path, segment, kind, mode, uid, gid, size,
         mtime_ns, ctime_ns, inode, start, note; the path as `os.fsdecode` has it."""
-        wanted, folders = iter(ids), {ROOT: b""}
+        wanted, folders = iter(ids), {ROOT: ""}
         while some := list(islice(wanted, PAGE)):
             query = _TOLD % ",".join("?" * len(some))
-            for number, parent, name, *rest in self._db.execute(query, some):
+            for number, parent, name, *rest in self._db.execute(query, some).fetchall():
                 if parent not in folders:
-                    folders[parent] = self.path(parent) + b"/"
-                yield [number, os.fsdecode(folders[parent] + name), *rest]
+                    folders[parent] = os.fsdecode(self.path(parent)) + "/"
+                yield [number, folders[parent] + os.fsdecode(name), *rest]
 
     def kept_as(self, old: int) -> FileRow | None:
         """The row of a file that is taken over, by its id in the base that was compared with."""
@@ -326,7 +331,8 @@ class Index:
         Rows may be updated meanwhile.
         """
         last = 0
-        query = _DIRECTORIES if directories else _OTHERS
+        (all_anew,) = self._db.execute(_ALL_ANEW).fetchone()
+        query = _DIRECTORIES if directories else _FILES if all_anew else _OTHERS
         while page := self._db.execute(query, (last, PAGE)).fetchall():
             yield from map(FileRow._make, page)
             last = page[-1][0]

@@ -50,8 +50,7 @@ class TarEntry(NamedTuple):
 def header(entry: TarEntry) -> bytes:
     """The member's header blocks: a PAX header and its records where needed, then ustar's."""
     records = _pax_records(entry)
-    pax = _pax_member(records) if records else b""
-    return pax + _ustar(entry)
+    return _pax_member(records) + _ustar(entry) if records else _ustar(entry)
 
 
 def padding(size: int) -> bytes:
@@ -66,18 +65,28 @@ def padded(size: int) -> int:
 
 def _ustar(entry: TarEntry) -> bytes:
     # Few and large steps: this runs for every file. %b takes the name as it is.
-    body = b"%b%07o\0%07o\0%07o\0%011o\0%011o\0" % (
-        entry.path[:100].ljust(100, b"\0"),
-        entry.mode & 0o7777,
-        entry.uid if entry.uid <= MAX_OCTAL_7 else 0,
-        entry.gid if entry.gid <= MAX_OCTAL_7 else 0,
-        entry.size if entry.size <= MAX_OCTAL_11 else 0,
-        min(max(entry.mtime_ns // 1_000_000_000, 0), MAX_OCTAL_11),
+    path, kind, mode, uid, gid, size, mtime_ns, link, uname, gname, _, _ = entry
+    seconds = mtime_ns // 1_000_000_000
+    body = b"%b%b%011o\0%011o\0" % (
+        path[:100].ljust(100, b"\0"),
+        _rights(mode, uid, gid),
+        size if size <= MAX_OCTAL_11 else 0,
+        seconds if 0 <= seconds <= MAX_OCTAL_11 else min(max(seconds, 0), MAX_OCTAL_11),
     )
-    tail, tail_sum = _tail(entry.kind, entry.link, entry.uname, entry.gname)
+    tail, tail_sum = _tail(kind, link, uname, gname)
     # Adler-32's lower half is one more than the sum of the bytes, as long as that is below 65520.
     checksum = (adler32(body) & 0xFFFF) - 1 + tail_sum
     return b"%b%06o\0 %b" % (body, checksum, tail)
+
+
+@lru_cache(maxsize=256)
+def _rights(mode: int, uid: int, gid: int) -> bytes:
+    """Three fields that are the same for most files."""
+    return b"%07o\0%07o\0%07o\0" % (
+        mode & 0o7777,
+        uid if uid <= MAX_OCTAL_7 else 0,
+        gid if gid <= MAX_OCTAL_7 else 0,
+    )
 
 
 @lru_cache(maxsize=256)
@@ -90,17 +99,18 @@ def _tail(kind: bytes, link: bytes, uname: bytes, gname: bytes) -> tuple[bytes, 
 
 def _pax_records(entry: TarEntry) -> bytes:
     """All records of the member; empty when ustar says everything."""
+    path, _, _, uid, gid, size, mtime_ns, link, _, _, xattrs, real_size = entry
     out = b""
-    if entry.mtime_ns % 1_000_000_000 or not 0 <= entry.mtime_ns <= _MAX_TIME:
-        out = _record(b"mtime", _decimal(entry.mtime_ns))
-    if len(entry.path) > 100 or len(entry.link) > 100:
+    if mtime_ns % 1_000_000_000 or not 0 <= mtime_ns <= _MAX_TIME:
+        out = _record(b"mtime", _decimal(mtime_ns))
+    if len(path) > 100 or len(link) > 100:
         out += _long_names(entry)
-    if entry.size > MAX_OCTAL_11 or entry.uid > MAX_OCTAL_7 or entry.gid > MAX_OCTAL_7:
+    if size > MAX_OCTAL_11 or uid > MAX_OCTAL_7 or gid > MAX_OCTAL_7:
         out += _large_numbers(entry)
-    if entry.real_size is not None:
-        out += _sparse(entry, entry.real_size)
-    for keyword in sorted(entry.xattrs):
-        out += _record(b"SCHILY.xattr." + _escaped(keyword), entry.xattrs[keyword])
+    if real_size is not None:
+        out += _sparse(entry, real_size)
+    for keyword in sorted(xattrs) if xattrs else ():
+        out += _record(b"SCHILY.xattr." + _escaped(keyword), xattrs[keyword])
     return out
 
 
@@ -166,11 +176,15 @@ def _decimal(ns: int) -> bytes:
 
 
 def _record(keyword: bytes, value: bytes) -> bytes:
-    """`LENGTH KEYWORD=VALUE\\n`, where LENGTH counts itself."""
-    rest = len(keyword) + len(value) + 3
+    """`LENGTH KEYWORD=VALUE\n`, where LENGTH counts itself."""
+    return b"%d %b=%b\n" % (_with_itself(len(keyword) + len(value) + 3), keyword, value)
+
+
+@lru_cache(maxsize=1024)
+def _with_itself(rest: int) -> int:
+    """How long it is together with its own digits, which come before `rest` bytes."""
     length = rest + len(str(rest))
-    length = rest + len(str(length))
-    return b"%d %b=%b\n" % (length, keyword, value)
+    return rest + len(str(length))
 
 
 def _pax_member(records: bytes) -> bytes:

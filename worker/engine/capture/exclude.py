@@ -12,9 +12,13 @@ from pathspec import GitIgnoreSpec
 
 
 class Excludes:
-    """Says of a path below the data folder whether it stays out; counts what did."""
+    """Says of a path below the data folder whether it stays out; counts what did.
+
+    `some`: there are patterns at all.
+    """
 
     def __init__(self, patterns: Sequence[str]) -> None:
+        self.some = bool(patterns)
         self._spec = GitIgnoreSpec.from_lines(patterns) if patterns else None
         self.count = 0
 

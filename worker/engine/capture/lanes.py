@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from worker.engine.archive.codec import looks_compressed
-from worker.engine.archive.index import Like
+from worker.engine.archive.index import FileRow, Like
 
 Bytes = bytes | bytearray | memoryview
+Settled = tuple[FileRow, bytes]  # a file as it lies in the archive, and its path in the data folder
 
 
 class Slices(NamedTuple):
@@ -32,7 +33,8 @@ class RawSegment:
 
     `places` are (file id, offset of its header). `files` and `bytes` count what of the source
     becomes done with it; directories are not counted. `slices` are those to come, `like` is the
-    segment that it may be the same as.
+    segment that it may be the same as. `settled`: of some files all that there is to say, and where
+    their headers are.
     """
 
     pieces: list[Bytes]
@@ -42,14 +44,25 @@ class RawSegment:
     stored: bool = False
     slices: Slices | None = None
     like: Like | None = None
+    settled: list[tuple[Settled, int]] = field(default_factory=list)
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.size = sum(map(len, self.pieces))
 
-    def add(self, file_id: int, header: Bytes, content: Bytes, pad: Bytes, files: int) -> None:
+    def add(
+        self,
+        file_id: int,
+        header: Bytes,
+        content: Bytes,
+        pad: Bytes,
+        files: int,
+        settled: Settled | None,
+    ) -> None:
         """Append a whole member."""
         self.places.append((file_id, self.size))
+        if settled:
+            self.settled.append((settled, self.size))
         self.pieces += (header, content, pad)
         self.size += len(header) + len(content) + len(pad)
         self.files += files
@@ -66,12 +79,20 @@ class Lane:
         self._limit, self._emit, self._stored = limit, emit, stored
         self._open = RawSegment([], stored=stored)
 
-    def add(self, file_id: int, header: bytes, content: bytes, pad: bytes, files: int) -> None:
+    def add(
+        self,
+        file_id: int,
+        header: bytes,
+        content: bytes,
+        pad: bytes,
+        files: int,
+        settled: Settled | None,
+    ) -> None:
         """Append a whole member."""
         size = self._open.size
         if size and size + len(header) + len(content) + len(pad) > self._limit:
             self.flush()
-        self._open.add(file_id, header, content, pad, files)
+        self._open.add(file_id, header, content, pad, files, settled)
 
     def flush(self) -> None:
         if self._open.size:
@@ -88,11 +109,17 @@ class Lanes:
         self._stored = Lane(limit, emit, stored=True)
 
     def add(
-        self, file_id: int, header: bytes, content: bytes = b"", pad: bytes = b"", files: int = 1
+        self,
+        file_id: int,
+        header: bytes,
+        content: bytes = b"",
+        pad: bytes = b"",
+        files: int = 1,
+        settled: Settled | None = None,
     ) -> None:
         """A small member into the lane that its content belongs to."""
         lane = self._stored if looks_compressed(content) else self._squeezed
-        lane.add(file_id, header, content, pad, files)
+        lane.add(file_id, header, content, pad, files, settled)
 
     def flush(self) -> None:
         self._squeezed.flush()

@@ -23,11 +23,13 @@ from worker.engine.capture.scan import open_folder, show
 from worker.engine.capture.sizes import Sizes
 from worker.engine.capture.slices import Content, Slicer
 from worker.engine.capture.source import (
+    SHORT,
     SQLITE_MAGIC,
     SourceFile,
     SourceGone,
     open_source,
     read_head,
+    read_short,
     read_xattrs,
 )
 from worker.engine.capture.sqlite_capture import SIDE_FILES, NotCaptured, capture
@@ -37,6 +39,7 @@ from worker.engine.reuse.refused import NotReused
 
 TOP = b"data"  # the archive's top folder
 _WAL_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")  # "WAL-Index Format", "The WAL Header"
+_SPECIAL = (SQLITE_MAGIC, *_WAL_MAGIC)
 
 _SAID = {
     "FILE_SHRANK": "became shorter while it was read; filled with zeros",
@@ -63,6 +66,7 @@ class Packer:
         self._index, self._progress = index, progress
         self._sizes = sizes
         self._folder_id, self._folder_path, self._folder = ROOT, b"", os.dup(root)
+        self._archive_folder = TOP + b"/"
         self._captured: set[bytes] = set()
         self._as_files: set[bytes] = set()
         self._checks = SqliteChecks(progress)
@@ -118,7 +122,7 @@ class Packer:
             self._enter(row.parent)
             if row.kind == SYMLINK:
                 self._pack_link(row)
-            elif row.name not in self._captured:
+            elif row.name not in self._captured and not self._pack_short(row):
                 self._pack_file(row)
         except SourceGone as gone:
             self._warn(row, gone.code, str(gone))
@@ -135,18 +139,16 @@ class Packer:
         os.close(self._folder)
         self._folder, self._folder_id = descriptor, folder
         self._folder_path = path + b"/" if path else b""
+        self._archive_folder = TOP + b"/" + self._folder_path
         self._captured.clear()
         self._as_files.clear()
-
-    def _archive_path(self, row: FileRow) -> bytes:
-        return b"%b/%b%b" % (TOP, self._folder_path, row.name)
 
     def _pack_link(self, row: FileRow) -> None:
         try:
             target = os.readlink(row.name, dir_fd=self._folder)
         except OSError as error:
             raise SourceGone("FILE_VANISHED", f"link is gone: {error.strerror}") from None
-        entry = _entry(row, self._archive_path(row), tarwrite.SYMLINK, link=target)
+        entry = _entry(row, self._archive_folder + row.name, tarwrite.SYMLINK, link=target)
         self._lanes.add(row.id, tarwrite.header(entry))
 
     def _pack_folder(self, row: FileRow) -> None:
@@ -172,6 +174,19 @@ class Packer:
         if trouble:
             self._warn(row, "XATTR_UNREADABLE", trouble)
         return kept
+
+    def _pack_short(self, row: FileRow) -> bool:
+        """Pack a short file that nothing is special about; False where it is not one."""
+        if row.size > SHORT or (short := read_short(self._folder, row.name)) is None:
+            return False
+        info, content = short
+        size, path = len(content), self._archive_folder + row.name
+        header = tarwrite.header(_file_entry(path, size, info))
+        if content.startswith(_SPECIAL) or len(header) + size > self._lanes.limit:
+            return False
+        settled = self._restate(row, info, size), self._folder_path + row.name
+        self._lanes.add(row.id, header, content, tarwrite.padding(size), settled=settled)
+        return True
 
     def _pack_file(self, row: FileRow) -> None:
         source = open_source(self._folder, row.name)
@@ -213,8 +228,10 @@ class Packer:
 
     def _tell_odd_log(self, row: FileRow, head: bytes) -> None:
         """A log in SQLite's format whose database does not look like one: most likely encrypted."""
+        if head[:4] not in _WAL_MAGIC:
+            return
         name = row.name.removesuffix(b"-wal")
-        if name != row.name and name not in self._as_files and head[:4] in _WAL_MAGIC:
+        if name != row.name and name not in self._as_files:
             reason = "the log of a database that SQLite cannot open (encrypted?), saved as files"
             self._warn(row, "SQLITE_COPIED_AS_FILE", reason)
 
@@ -228,17 +245,20 @@ class Packer:
 
     def _restate(
         self, row: FileRow, info: os.stat_result, size: int, *, known: bool = True
-    ) -> None:
+    ) -> FileRow:
         """The index tells what the archive holds, where that differs from what the scan saw.
 
-        `known`: the file's times tell its content; otherwise the index has 0 for its ctime.
+        Gives the row as it is now. `known`: the file's times tell its content; otherwise the index
+        has 0 for its ctime.
         """
         state = (
             stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, size,
             info.st_mtime_ns, info.st_ctime_ns if known else 0, info.st_ino,
         )  # fmt: skip
-        if state != row[4:]:
-            self._index.restate(row.id, *state)
+        if state == row[4:]:
+            return row
+        self._index.restate(row.id, *state)
+        return FileRow(*row[:4], *state)
 
     def _pack_database(self, row: FileRow, source: SourceFile) -> bool:
         """Pack SQLite's own view of the database. False: pack it as any file."""
@@ -275,7 +295,7 @@ class Packer:
 
     def _pack_bytes(self, row: FileRow, source: Content, head: bytes, state: SourceFile) -> None:
         """Header from `state` (the file in the folder), content from `source`."""
-        entry = _file_entry(self._archive_path(row), source.size, state.info)
+        entry = _file_entry(self._archive_folder + row.name, source.size, state.info)
         if xattrs := self._xattrs(row, state.fd):
             entry = entry._replace(xattrs=xattrs)
         if isinstance(source, SparseFile):

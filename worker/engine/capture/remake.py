@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from worker.engine.archive.codec import looks_compressed
 from worker.engine.archive.index import Like
-from worker.engine.capture.lanes import Emit, RawSegment
+from worker.engine.capture.lanes import Emit, RawSegment, Settled
 
 
 class Remade:
@@ -19,9 +19,15 @@ class Remade:
         self._compressed = 0
 
     def add(
-        self, file_id: int, header: bytes, content: bytes = b"", pad: bytes = b"", files: int = 1
+        self,
+        file_id: int,
+        header: bytes,
+        content: bytes = b"",
+        pad: bytes = b"",
+        files: int = 1,
+        settled: Settled | None = None,
     ) -> None:
-        self._open.add(file_id, header, content, pad, files)
+        self._open.add(file_id, header, content, pad, files, settled)
         self._compressed += len(content) if looks_compressed(content) else 0
 
     def emit(self, segment: RawSegment) -> None:

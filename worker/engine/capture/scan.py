@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.engine.archive.index import DIRECTORY, FILE, ROOT, SYMLINK, FileRow, Index
+from worker.engine.archive.index import DIRECTORY, FILE, ROOT, SYMLINK, Index, Row
 from worker.engine.capture.exclude import Excludes
 from worker.engine.capture.sqlite_capture import SIDE_FILES
 from worker.engine.config import PlanConfig
@@ -132,7 +132,7 @@ class Scan:
         self._exclude, self._cross = exclude or Excludes(()), cross
         self._device = os.fstat(root).st_dev
         self._own = {(s.st_dev, s.st_ino) for s in map(_stat_or_none, own) if s is not None}
-        self._batch: list[FileRow] = []
+        self._batch: list[Row] = []
         self._linked: list[int] = []
         self._next_id = ROOT
         self._mounts: list[bytes] = []
@@ -199,9 +199,10 @@ class Scan:
         except OSError as error:
             self._tell_missing(prefix + name, error)
             return None
-        if (info.st_dev, info.st_ino) in self._own or is_file_systems_own(name, info):
+        is_folder = stat.S_ISDIR(info.st_mode)
+        if is_folder and self._is_not_the_users(name, info):
             return None
-        if self._exclude(prefix + name, folder=stat.S_ISDIR(info.st_mode)):
+        if self._exclude.some and self._exclude(prefix + name, folder=is_folder):
             return None
         if len(prefix) + len(name) > LIMITS.path or prefix.count(b"/") >= LIMITS.depth:
             self._warn("PATH_TOO_LONG", prefix + name, "too long or too deep a path, left out")
@@ -211,7 +212,10 @@ class Scan:
             self._mounts = [*self._mounts, prefix + name][:_NAMED_MOUNTS]
             return None
         row = self._add(folder, name, info, prefix)
-        return row if stat.S_ISDIR(info.st_mode) else None
+        return row if is_folder else None
+
+    def _is_not_the_users(self, name: bytes, info: os.stat_result) -> bool:
+        return (info.st_dev, info.st_ino) in self._own or is_file_systems_own(name, info)
 
     def _tell_missing(self, path: bytes, error: OSError) -> None:
         """A database's log comes and goes with each change of it, and is no loss."""
@@ -230,25 +234,22 @@ class Scan:
         size = info.st_size if kind == FILE else 0
         row = self._next_id
         self._next_id += 1
-        self._batch.append(
-            FileRow(
+        self._batch.append(  # a `FileRow`, as plain as that is quicker to make
+            (
                 row, parent, name, kind, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid,
                 size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino,
             )
         )  # fmt: skip
-        if kind == FILE and info.st_nlink > 1:
-            self._linked.append(row)
-        self._count(kind, size)
-        return row
-
-    def _count(self, kind: str, size: int) -> None:
         if kind == DIRECTORY:
             self.totals.folders += 1
         else:
             self.totals.files += 1
             self.totals.bytes += size
+            if kind == FILE and info.st_nlink > 1:
+                self._linked.append(row)
         if len(self._batch) >= _BATCH:
             self._flush()
+        return row
 
     def _flush(self) -> None:
         self._index.add_files(self._batch)

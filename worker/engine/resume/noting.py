@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from worker.engine.archive.index import Index, SegmentRow
 from worker.engine.archive.keys import MasterKey
@@ -29,6 +31,7 @@ class Noting:
         self._plan, self._index = plan, index
         self._journal: Journal | None = None
         self._waiting: list[tuple[SegmentRow, bytes, list[int], Slices | None]] = []
+        self._known: dict[int, list[Any]] = {}  # of files that wait, as `Index.told` gives them
         self._copied = self._held = self._every = 0
 
     def begin(
@@ -60,6 +63,9 @@ class Noting:
     def told(self, row: SegmentRow, record: bytes, segment: RawSegment) -> None:
         """A segment was handed to the upload."""
         ids = [file for file, _ in segment.places] or self._index.in_segment(row.id)
+        for (file, path), start in segment.settled if self._journal else ():
+            told = [file.id, os.fsdecode(path), row.id, *file[3:], start, None]
+            self._known[file.id] = told
         self._note(row, record, ids, segment.slices)
 
     def forget(self) -> None:
@@ -106,10 +112,12 @@ class Noting:
     def write(self) -> None:
         """All that waits, with what else is known by now of files that were told before."""
         waiting, self._waiting, self._held = self._waiting, [], 0
+        told, self._known = self._known, {}
         if not self._journal or not waiting:
             return
         begun = {file for _, _, ids, _ in waiting for file in ids}
-        told = {file[0]: file for file in self._index.told(begun | self._index.noted)}
+        asked = self._index.told((begun - told.keys()) | self._index.noted)
+        told |= {file[0]: file for file in asked}
         lines = [
             Noted(row, record, [told[one] for one in ids if one in told], slices)
             for row, record, ids, slices in waiting
