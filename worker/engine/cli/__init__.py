@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from worker.engine.memory import collect_rarely
 
@@ -19,4 +22,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(argv)
 
 
-__all__ = ["main"]
+def command() -> NoReturn:
+    """`main` as a process of its own, which ends at once: the kernel takes apart faster what the
+    command has made than Python does (0.07 s)."""
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # whoever read it has gone
+            stream.flush()
+    os._exit(code)
+
+
+__all__ = ["command", "main"]
