@@ -138,6 +138,22 @@ def test_never_so_many_small_ones_are_under_way_that_the_two_wait_for_each_other
         apart.close()
 
 
+def test_one_that_is_larger_than_all_the_memory_is_packed_here() -> None:
+    apart = Apart(None, Progress(), largest=1)
+    try:
+        sizes = [MIB, 20 * MIB, MIB]
+        under_way = [apart.begin(Raw([bytes(size)], size, 1)) for size in sizes]
+        for size, coming in zip(sizes, under_way, strict=True):
+            assert coming
+            assert isinstance(made := coming.result(), Packed)
+            assert made.raw_length == size
+            assert made.data == pack_segment(bytes(size), 1, None).data
+            apart.let_go()
+        assert apart.begin(Raw([b"x"], 1, 1))
+    finally:
+        apart.close()
+
+
 class Meanwhile(Progress):
     """Sends the packing process a signal once it is at work, and ends the run where that is so."""
 

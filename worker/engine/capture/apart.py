@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.engine import child
 from worker.engine.archive.chunks import joined
 from worker.engine.archive.keys import MasterKey
 from worker.engine.capture.pack_process import ANSWER, ASK, UP, Answer, Ask
-from worker.engine.capture.packing import Bytes, Packed, Raw, room_for, workers
+from worker.engine.capture.packing import Bytes, Packed, Raw, Same, pack_or_know, room_for, workers
 from worker.engine.capture.shared import Shared
 from worker.engine.errors import EngineError
 from worker.engine.progress import Progress
@@ -44,14 +44,14 @@ class Apart:
 
     def __init__(self, master: MasterKey | None, progress: Progress, *, largest: int) -> None:
         """`largest`: bytes of a segment. Raises `NotStarted`, and what `progress` raises."""
-        self._progress, self._under_way = progress, 0
+        self._progress, self._master, self._under_way = progress, master, 0
         self._heard, self._answers = b"", dict[int, Answer]()
         try:
             self._shared = Shared.make(AHEAD + 2 * room_for(largest))
         except OSError as error:
             raise NotStarted(str(error)) from error
         try:
-            self._start(master)
+            self._start()
         except OSError as error:
             self._shared.close()
             raise NotStarted(str(error)) from error
@@ -61,9 +61,9 @@ class Apart:
             self.close()
             raise
 
-    def _start(self, master: MasterKey | None) -> None:
+    def _start(self) -> None:
         memory, size = self._shared.descriptor, self._shared.size
-        task = {"memory": [memory, size], "workers": workers(), "master": _told(master)}
+        task = {"memory": [memory, size], "workers": workers(), "master": _told(self._master)}
         self._process = child.start(_PACKER, task, [memory])
         assert self._process.stdin
         assert self._process.stdout
@@ -80,11 +80,14 @@ class Apart:
             raise NotStarted(error.message) from error
         self._heard = self._heard[len(UP) :]
 
-    def begin(self, raw: Raw) -> _Coming | None:
+    def begin(self, raw: Raw) -> _Coming | _Packed | None:
         room = room_for(raw.size)
-        if self._under_way == _MOST or (start := self._shared.take(room)) is None:
+        here = room > self._shared.size  # larger than any slice: attributes without end
+        if self._under_way == _MOST or (start := self._shared.take(1 if here else room)) is None:
             return None
         self._under_way += 1
+        if here:
+            return _Packed(pack_or_know(raw, self._master))
         self._put(raw.pieces, start)
         if raw.trial:
             raw.trial.forget()
@@ -151,6 +154,13 @@ class _Coming:
 
     def result(self) -> Packed:
         return self._apart.packed(self._start)
+
+
+class _Packed(NamedTuple):
+    made: Packed | Same
+
+    def result(self) -> Packed | Same:
+        return self.made
 
 
 def _told(master: MasterKey | None) -> dict[str, Any] | None:
