@@ -15,7 +15,18 @@ from worker.engine.archive.codec import looks_compressed
 from worker.engine.archive.index import FileRow, Like
 
 Bytes = bytes | bytearray | memoryview
-Settled = tuple[FileRow, bytes]  # a file as it lies in the archive, and its path in the data folder
+
+
+class Member(NamedTuple):
+    """What of a file lies in the archive. `files`: how many of the source are done with it; `path`:
+    the file's in the data folder, where `file` is all that there is to say of it."""
+
+    file: FileRow
+    header: bytes
+    content: bytes = b""
+    pad: bytes = b""
+    files: int = 1
+    path: bytes | None = None
 
 
 class Slices(NamedTuple):
@@ -33,8 +44,8 @@ class RawSegment:
 
     `places` are (file id, offset of its header). `files` and `bytes` count what of the source
     becomes done with it; directories are not counted. `slices` are those to come, `like` is the
-    segment that it may be the same as. `settled`: of some files all that there is to say, and where
-    their headers are.
+    segment that it may be the same as. `settled`: of some files all that there is to say, with
+    their paths and where their headers are. `name` is that of the first file in it.
     """
 
     pieces: list[Bytes]
@@ -44,25 +55,21 @@ class RawSegment:
     stored: bool = False
     slices: Slices | None = None
     like: Like | None = None
-    settled: list[tuple[Settled, int]] = field(default_factory=list)
+    name: Bytes = b""
+    settled: list[tuple[FileRow, Bytes, int]] = field(default_factory=list)
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.size = sum(map(len, self.pieces))
 
-    def add(
-        self,
-        file_id: int,
-        header: Bytes,
-        content: Bytes,
-        pad: Bytes,
-        files: int,
-        settled: Settled | None,
-    ) -> None:
+    def add(self, member: Member) -> None:
         """Append a whole member."""
-        self.places.append((file_id, self.size))
-        if settled:
-            self.settled.append((settled, self.size))
+        file, header, content, pad, files, path = member
+        if not self.size:
+            self.name = file.name
+        self.places.append((file.id, self.size))
+        if path is not None:
+            self.settled.append((file, path, self.size))
         self.pieces += (header, content, pad)
         self.size += len(header) + len(content) + len(pad)
         self.files += files
@@ -79,20 +86,12 @@ class Lane:
         self._limit, self._emit, self._stored = limit, emit, stored
         self._open = RawSegment([], stored=stored)
 
-    def add(
-        self,
-        file_id: int,
-        header: bytes,
-        content: bytes,
-        pad: bytes,
-        files: int,
-        settled: Settled | None,
-    ) -> None:
+    def add(self, member: Member) -> None:
         """Append a whole member."""
         size = self._open.size
-        if size and size + len(header) + len(content) + len(pad) > self._limit:
+        if size and size + len(member.header) + len(member.content) + len(member.pad) > self._limit:
             self.flush()
-        self._open.add(file_id, header, content, pad, files, settled)
+        self._open.add(member)
 
     def flush(self) -> None:
         if self._open.size:
@@ -108,18 +107,9 @@ class Lanes:
         self._squeezed = Lane(limit, emit, stored=False)
         self._stored = Lane(limit, emit, stored=True)
 
-    def add(
-        self,
-        file_id: int,
-        header: bytes,
-        content: bytes = b"",
-        pad: bytes = b"",
-        files: int = 1,
-        settled: Settled | None = None,
-    ) -> None:
+    def add(self, member: Member) -> None:
         """A small member into the lane that its content belongs to."""
-        lane = self._stored if looks_compressed(content) else self._squeezed
-        lane.add(file_id, header, content, pad, files, settled)
+        (self._stored if looks_compressed(member.content) else self._squeezed).add(member)
 
     def flush(self) -> None:
         self._squeezed.flush()

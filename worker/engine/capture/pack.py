@@ -16,7 +16,7 @@ from pathlib import Path
 from worker.engine.archive import tarwrite
 from worker.engine.archive.index import ROOT, SYMLINK, FileRow, Index
 from worker.engine.capture.holes import SparseFile, sparse
-from worker.engine.capture.lanes import Emit, Lanes, RawSegment
+from worker.engine.capture.lanes import Emit, Lanes, Member, RawSegment
 from worker.engine.capture.owners import group_name, user_name
 from worker.engine.capture.remake import Remade
 from worker.engine.capture.scan import open_folder, show
@@ -149,7 +149,7 @@ class Packer:
         except OSError as error:
             raise SourceGone("FILE_VANISHED", f"link is gone: {error.strerror}") from None
         entry = _entry(row, self._archive_folder + row.name, tarwrite.SYMLINK, link=target)
-        self._lanes.add(row.id, tarwrite.header(entry))
+        self._lanes.add(Member(row, tarwrite.header(entry)))
 
     def _pack_folder(self, row: FileRow) -> None:
         path = self._index.path(row.id)
@@ -157,7 +157,7 @@ class Packer:
         entry = _entry(row, name, tarwrite.DIRECTORY)
         if xattrs := self._folder_xattrs(row, path):
             entry = entry._replace(xattrs=xattrs)
-        self._lanes.add(row.id, tarwrite.header(entry), files=0)
+        self._lanes.add(Member(row, tarwrite.header(entry), files=0))
 
     def _folder_xattrs(self, row: FileRow, path: bytes) -> dict[bytes, bytes]:
         try:
@@ -184,8 +184,8 @@ class Packer:
         header = tarwrite.header(_file_entry(path, size, info))
         if content.startswith(_SPECIAL) or len(header) + size > self._lanes.limit:
             return False
-        settled = self._restate(row, info, size), self._folder_path + row.name
-        self._lanes.add(row.id, header, content, tarwrite.padding(size), settled=settled)
+        row, path = self._restate(row, info, size), self._folder_path + row.name
+        self._lanes.add(Member(row, header, content, tarwrite.padding(size), 1, path))
         return True
 
     def _pack_file(self, row: FileRow) -> None:
@@ -202,7 +202,7 @@ class Packer:
         folder = self._index.path(row.parent)
         path = b"/".join(filter(None, (TOP, folder, row.name)))
         entry = _entry(row, path, tarwrite.HARDLINK, link=TOP + b"/" + first)
-        self._lanes.add(row.id, tarwrite.header(entry))
+        self._lanes.add(Member(row, tarwrite.header(entry)))
 
     def _pack_content(self, row: FileRow, source: SourceFile) -> None:
         head = read_head(source, self._lanes.limit)
@@ -302,7 +302,7 @@ class Packer:
             entry = entry._replace(real_size=source.real_size)
         header = tarwrite.header(entry)
         if len(header) + source.size <= self._lanes.limit:
-            self._lanes.add(row.id, header, head, tarwrite.padding(source.size))
+            self._lanes.add(Member(row, header, head, tarwrite.padding(source.size)))
             return
         step = self._sizes.database if head.startswith(SQLITE_MAGIC) else self._sizes.file
         if source.size <= step:

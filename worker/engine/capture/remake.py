@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from worker.engine.archive.codec import looks_compressed
 from worker.engine.archive.index import Like
-from worker.engine.capture.lanes import Emit, RawSegment, Settled
+from worker.engine.capture.lanes import Emit, Member, RawSegment
 
 
 class Remade:
@@ -18,16 +18,9 @@ class Remade:
         self._open = RawSegment([], like=like)
         self._compressed = 0
 
-    def add(
-        self,
-        file_id: int,
-        header: bytes,
-        content: bytes = b"",
-        pad: bytes = b"",
-        files: int = 1,
-        settled: Settled | None = None,
-    ) -> None:
-        self._open.add(file_id, header, content, pad, files, settled)
+    def add(self, member: Member) -> None:
+        self._open.add(member)
+        content = member.content
         self._compressed += len(content) if looks_compressed(content) else 0
 
     def emit(self, segment: RawSegment) -> None:

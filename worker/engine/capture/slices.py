@@ -32,7 +32,12 @@ class Slicer:
             self._index.note(row.id, source.note)
         pieces: list[Bytes] = [header, content, padding(len(content))]
         stored = looks_compressed(content)
-        self._emit(RawSegment(pieces, [(row.id, 0)], files=1, bytes=len(content), stored=stored))
+        places = [(row.id, 0)]
+        self._emit(
+            RawSegment(
+                pieces, places, files=1, bytes=len(content), stored=stored, name=row.name
+            )
+        )  # fmt: skip
 
     def whole(
         self, row: FileRow, source: Content, header: bytes, head: bytes, *, step: int, goes_on: bool

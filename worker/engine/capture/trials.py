@@ -8,7 +8,8 @@ from itertools import count
 from worker.engine.archive.codec import Trial
 from worker.engine.capture.lanes import RawSegment
 
-_TOGETHER = 8  # segments: 4 MiB of small files, 8 to 32 MiB of a large one
+_TOGETHER = 8  # segments: 4 MiB of small files, 8 to 32 MiB of a large one, eight files of one kind
+_TRIED = 256 * 1024  # bytes; a smaller one is not tried at all
 
 
 class _Row:
@@ -36,6 +37,7 @@ class Trials:
     def __init__(self, level: int) -> None:
         numbers = count(1)
         self._slices, self._small = _Row(level, numbers), _Row(level, numbers)
+        self._alone, self._kind = _Row(level, numbers), b""
 
     def of(self, segment: RawSegment) -> Trial | None:
         """The trial that counts for the segment; None where it is to have one of its own."""
@@ -45,5 +47,15 @@ class Trials:
             return self._slices.next(segment)
         if len(segment.places) > 1:
             return self._small.next(segment)
-        self._slices.end()  # the header of a large file: of what kind that is will be seen
-        return None
+        self._slices.end()  # another file begins: of what kind that is will be seen
+        return self._of_alone(segment)
+
+    def _of_alone(self, segment: RawSegment) -> Trial | None:
+        """Of files in a row whose names end alike, as logs' do, one tells for the others."""
+        if segment.slices or segment.size < _TRIED:
+            return None
+        kind = bytes(segment.name).rpartition(b".")[2]
+        if kind != self._kind:
+            self._alone.end()
+            self._kind = kind
+        return self._alone.next(segment)

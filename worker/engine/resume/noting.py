@@ -63,8 +63,8 @@ class Noting:
     def told(self, row: SegmentRow, record: bytes, segment: RawSegment) -> None:
         """A segment was handed to the upload."""
         ids = [file for file, _ in segment.places] or self._index.in_segment(row.id)
-        for (file, path), start in segment.settled if self._journal else ():
-            told = [file.id, os.fsdecode(path), row.id, *file[3:], start, None]
+        for file, path, start in segment.settled if self._journal else ():
+            told = [file.id, os.fsdecode(bytes(path)), row.id, *file[3:], start, None]
             self._known[file.id] = told
         self._note(row, record, ids, segment.slices)
 
