@@ -79,6 +79,21 @@ def test_the_same_archive_comes_of_it_as_in_one_process(
     assert pack_folder(folder, tmp_path / "there", level=level, packing=apart) == here
 
 
+def test_both_try_the_same_segments_however_they_are_mixed(tmp_path: Path) -> None:
+    data, rng = tmp_path / "data", random.Random(2)
+    data.mkdir()
+    words = [rng.randbytes(4).hex().encode() for _ in range(3000)]
+    for number in range(40):  # each kind is tried anew, and small files lie in between
+        text = b" ".join(rng.choices(words, k=40_000))
+        keys = b"".join(rng.randbytes(30).hex().encode() for _ in range(6000))
+        (data / f"{number:02}.k{number}").write_bytes(text if number % 3 else keys)
+        (data / f"{number:02}.a-log").write_bytes(keys[:1000] if number % 2 else text[:90_000])
+    size = 400 * 1024
+    here = pack_folder(data, tmp_path / "here", segment_size=size)
+    apart = Apart(None, Progress(), largest=size)
+    assert pack_folder(data, tmp_path / "there", segment_size=size, packing=apart) == here
+
+
 def test_what_it_seals_opens_with_the_key(folder: Path, tmp_path: Path) -> None:
     master = derived()
     plain = pack_folder(folder, tmp_path / "plain")

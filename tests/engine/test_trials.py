@@ -14,9 +14,12 @@ def alone(name: bytes, size: int = LONG) -> RawSegment:
 
 def numbers(segments: list[RawSegment]) -> list[int]:
     """Which trial counts for each, 0 for one of its own."""
-    trials = Trials(6)
-    told = [trials.of(segment) for segment in segments]
-    return [trial.number if trial else 0 for trial in told]
+    trials, seen = Trials(6), [0]
+    for segment in segments:
+        trial = trials.of(segment)
+        seen.append(trial.number if trial else 0)
+    order = list(dict.fromkeys(sorted(seen, key=lambda number: (number > 0, seen.index(number)))))
+    return [order.index(number) for number in seen[1:]]
 
 
 def test_files_of_one_kind_in_a_row_share_it_eight_at_most() -> None:

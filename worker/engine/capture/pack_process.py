@@ -21,12 +21,12 @@ from worker.engine.archive.keys import KdfParams, MasterKey
 from worker.engine.archive.manifest import RECORD
 from worker.engine.capture.packing import Packed, Raw, pack_or_know
 from worker.engine.capture.shared import Shared
+from worker.engine.capture.trials import ROWS
 from worker.engine.memory import collect_rarely, keep_buffers
 
 UP = b"up"
 ASK = struct.Struct(">QQQQB")
 ANSWER = struct.Struct(f">QQQ32s16s?{RECORD.size}s")
-_TRIALS = 16  # that segments under way may still ask for
 
 
 class Ask(NamedTuple):
@@ -80,10 +80,10 @@ class Packer:
         """The first segment of those that share a trial is what is tried: see `trials.py`."""
         if not ask.trial:
             return None
-        if ask.trial not in self._trials:
-            self._trials[ask.trial] = Trial([tar], ask.level)
-            self._trials.pop(ask.trial - _TRIALS, None)
-        return self._trials[ask.trial]
+        trial = self._trials.get(ask.trial % ROWS)
+        if trial is None or trial.number != ask.trial:
+            trial = self._trials[ask.trial % ROWS] = Trial([tar], ask.level, ask.trial)
+        return trial
 
     def _pack(self, ask: Ask, raw: Raw) -> Answer:
         room = self._memory[ask.start : ask.start + ask.room]

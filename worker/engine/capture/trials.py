@@ -9,6 +9,7 @@ from worker.engine.archive.codec import Trial
 from worker.engine.capture.lanes import RawSegment
 
 _TOGETHER = 8  # segments: 4 MiB of small files, 8 to 32 MiB of a large one, eight files of one kind
+ROWS = 3  # that are told apart by the rest of a trial's number
 _TRIED = 256 * 1024  # bytes; a smaller one is not tried at all
 
 
@@ -35,9 +36,9 @@ class Trials:
     """Is told of all segments in their order, so that the same ones are packed the same way."""
 
     def __init__(self, level: int) -> None:
-        numbers = count(1)
-        self._slices, self._small = _Row(level, numbers), _Row(level, numbers)
-        self._alone, self._kind = _Row(level, numbers), b""
+        rows = (_Row(level, count(row, ROWS)) for row in range(1, ROWS + 1))
+        self._slices, self._small, self._alone = rows
+        self._kind = b""
 
     def of(self, segment: RawSegment) -> Trial | None:
         """The trial that counts for the segment; None where it is to have one of its own."""
