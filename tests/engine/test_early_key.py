@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.engine.test_cli import KEY, Shell, shell  # noqa: F401  a fixture
+from tests.support.memory_storage import MemoryStorage
 from tests.support.s3client import s3_client
 from worker.engine.archive import keys
+from worker.engine.archive.deployment_key import sealing_key
 from worker.engine.archive.frames import parse_header
 from worker.engine.archive.keys import KdfParams
 from worker.engine.cli import early_key
-from worker.engine.config import StorageConfig
+from worker.engine.config import PlanConfig, StorageConfig
 
 SEALED = {"BACKUP_ENCRYPTION_KEY": KEY}
 
@@ -64,3 +66,36 @@ def test_only_commands_that_need_the_key_derive_it(
     for thread in set(threading.enumerate()) - before:
         thread.join()
     assert keys.latest_params() == (KdfParams(salt) if derived else None)
+
+
+def begin(words: list[str], temp_dir: Path, monkeypatch: pytest.MonkeyPatch) -> KdfParams | None:
+    """What is derived early, where no salt is kept."""
+    monkeypatch.setenv("BACKUP_TEMP_DIR", str(temp_dir))
+    monkeypatch.setenv("BACKUP_ENCRYPTION_KEY", KEY)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(keys, "_latest", None)
+    monkeypatch.setattr(keys, "_drawn", [])
+    before = set(threading.enumerate())
+    early_key.begin(words)
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    return keys.latest_params()
+
+
+def test_a_first_backup_has_its_salt_drawn_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = begin(["backup"], tmp_path, monkeypatch)
+    assert drawn
+    plan = PlanConfig(data_dir=tmp_path, temp_dir=tmp_path, encryption_key=KEY)
+    first, second = (sealing_key(MemoryStorage(), plan) for _ in range(2))
+    assert first
+    assert second
+    assert first.params == drawn
+    assert second.params != drawn  # it is given away once
+
+
+def test_nothing_is_drawn_for_who_makes_no_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert begin(["restore"], tmp_path, monkeypatch) is None

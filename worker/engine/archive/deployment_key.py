@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from worker.engine.archive.frames import HEADER_SIZE, FrameHeader, parse_header
-from worker.engine.archive.keys import KdfParams, MasterKey, derive, new_params
+from worker.engine.archive.keys import KdfParams, MasterKey, derive, next_params
 from worker.engine.config import PlanConfig
 from worker.engine.errors import ArchiveError, StorageError
 from worker.engine.naming import parse_key
@@ -39,7 +39,7 @@ def sealing_key(
         master = derive(plan.encryption_key, KdfParams(salt))
         if master.key_id == key_id:
             return master
-    return derive(plan.encryption_key, new_params())
+    return derive(plan.encryption_key, next_params())
 
 
 def _newest(storage: Storage, plan: PlanConfig) -> list[str]:

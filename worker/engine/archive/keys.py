@@ -25,6 +25,7 @@ KEY_ID_SIZE = 8
 _KEY_ID_INFO = b"tarkeep/v1/key-id"
 _one_at_a_time = Lock()
 _latest: KdfParams | None = None
+_drawn: list[KdfParams] = []
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,18 @@ class MasterKey:
 
 def new_params() -> KdfParams:
     return KdfParams(salt=os.urandom(SALT_SIZE))
+
+
+def draw_params() -> KdfParams:
+    """In advance, for whoever asks for new ones next: `next_params`."""
+    params = new_params()
+    _drawn.append(params)
+    return params
+
+
+def next_params() -> KdfParams:
+    """Those that were drawn in advance, each once; else new ones."""
+    return _drawn.pop() if _drawn else new_params()
 
 
 def derive(passphrase: str, params: KdfParams) -> MasterKey:

@@ -2,8 +2,8 @@
 
 The key takes a third of a second and a salt that stands in the bucket, and asking there takes
 modules that take as long to load. The salt is no secret, and the same from run to run, so the one
-that was right last time is kept, and tried first. If it is another one by now, nothing is lost but
-that time.
+that was right last time is kept, and tried first. Where none is kept, a first backup most likely
+draws a new one: that is drawn at once. If it is another one by now, nothing is lost but that time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
-from worker.engine.archive.keys import SALT_SIZE, KdfParams, derive, latest_params
+from worker.engine.archive.keys import SALT_SIZE, KdfParams, derive, draw_params, latest_params
 from worker.engine.settings import read_settings
 
 FILE: Final = ".tarkeep-salt"
@@ -29,8 +29,9 @@ def begin(words: list[str]) -> None:
         return
     plan = read_settings().plan
     salt = _kept(plan.temp_dir)
-    if plan.encryption_key and salt:
-        Thread(target=derive, args=(plan.encryption_key, KdfParams(salt)), daemon=True).start()
+    if plan.encryption_key and (salt or words[0] == "backup"):
+        params = KdfParams(salt) if salt else draw_params()
+        Thread(target=derive, args=(plan.encryption_key, params), daemon=True).start()
 
 
 def keep(temp_dir: Path) -> None:
