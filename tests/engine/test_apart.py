@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import resource
@@ -21,7 +20,7 @@ from hypothesis import strategies as st
 
 from tests.engine.packing import Heard
 from tests.support import hostile
-from tests.support.children import alive, children, open_files, soon
+from tests.support.children import HINDRANCES, alive, children, hinder, open_files, soon
 from tests.support.hostile import CORPUS, Hostile
 from worker.engine.errors import ArchiveError, JobStopped, StorageError, TargetError
 from worker.engine.extract import unpack as unpack_module
@@ -238,7 +237,7 @@ def test_only_a_large_archive_is_worth_a_process(
     assert used == ["apart" if size == WORTH else "here"]
 
 
-@pytest.mark.parametrize("broken", ["no memory", "no python", "python that fails"])
+@pytest.mark.parametrize("broken", HINDRANCES)
 def test_where_there_is_no_other_process_this_one_unpacks(
     broken: str,
     tmp_path: Path,
@@ -246,15 +245,7 @@ def test_where_there_is_no_other_process_this_one_unpacks(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     why = {"no memory": "not permitted", "no python": "No such file", "python that fails": ""}
-    if broken == "no memory":  # as a container's filter of system calls may say
-
-        def refused(*_: object) -> int:
-            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-        monkeypatch.setattr(os, "memfd_create", refused)
-    else:
-        python = {"no python": "/nowhere/python", "python that fails": "/bin/false"}[broken]
-        monkeypatch.setattr(sys, "executable", python)
+    hinder(broken, monkeypatch)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     made = unpack(
         large(), tmp_path, Progress(), size=WORTH, room=Room(), links=OutsideLinks(every=True)

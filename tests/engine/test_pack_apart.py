@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import random
 import signal
@@ -22,7 +21,7 @@ from tests.engine.test_resume import key as key
 from tests.engine.test_resume import plan as plan
 from tests.engine.test_resume import storage as storage
 from tests.engine.test_reuse import PASSPHRASE, backup
-from tests.support.children import alive, children, open_files, soon
+from tests.support.children import HINDRANCES, alive, children, hinder, open_files, soon
 from worker.engine.archive.chunks import ChunkReader
 from worker.engine.archive.frames import Kind
 from worker.engine.archive.keys import KdfParams, MasterKey, derive
@@ -250,19 +249,11 @@ def test_the_key_stands_in_no_command_and_no_environment(monkeypatch: pytest.Mon
         apart.close()
 
 
-@pytest.mark.parametrize("broken", ["no memory", "no python", "python that fails"])
+@pytest.mark.parametrize("broken", HINDRANCES)
 def test_where_there_is_no_other_process_it_is_said_before_anything_is_packed(
     broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if broken == "no memory":  # as a container's filter of system calls may say
-
-        def refused(*_: object) -> int:
-            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-        monkeypatch.setattr(os, "memfd_create", refused)
-    else:
-        python = {"no python": "/nowhere/python", "python that fails": "/bin/false"}[broken]
-        monkeypatch.setattr(sys, "executable", python)
+    hinder(broken, monkeypatch)
     with pytest.raises(NotStarted):
         Apart(None, Progress(), largest=MIB)
 

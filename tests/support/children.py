@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
+HINDRANCES = ["no memory", "no python", "python that fails"]
 _WITHIN = 30  # seconds; what is waited for takes a fraction of one
 
 
@@ -46,3 +51,16 @@ def open_files() -> int:
         with suppress(FileNotFoundError):
             found += not os.readlink(f"/proc/self/fd/{name}").endswith(".log")
     return found
+
+
+def hinder(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on none of ours comes up, for one of the `HINDRANCES`."""
+    if how == "no memory":  # as a container's filter of system calls may say
+
+        def refused(*_: object) -> int:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "memfd_create", refused)
+    else:
+        python = {"no python": "/nowhere/python", "python that fails": "/bin/false"}[how]
+        monkeypatch.setattr(sys, "executable", python)

@@ -16,12 +16,20 @@ from worker.engine import child
 from worker.engine.archive.chunks import joined
 from worker.engine.archive.keys import MasterKey
 from worker.engine.capture.pack_process import ANSWER, ASK, UP, Answer, Ask
-from worker.engine.capture.packing import Bytes, Packed, Raw, Same, pack_or_know, room_for, workers
+from worker.engine.capture.packing import (
+    AHEAD,
+    Bytes,
+    Packed,
+    Raw,
+    Same,
+    pack_or_know,
+    room_for,
+    workers,
+)
 from worker.engine.capture.shared import Shared
 from worker.engine.errors import EngineError
 from worker.engine.progress import Progress
 
-AHEAD = 16 * 1024 * 1024  # bytes of tar
 _FEW = 64  # pieces
 _MOST = 256  # segments under way: a pipe holds what is said of so many
 _PACKER = "worker.engine.capture.pack_process"

@@ -17,6 +17,7 @@ from worker.engine.archive.index import Like
 from worker.engine.archive.keys import MasterKey
 
 MAX_WORKERS = 4
+AHEAD = 16 * 1024 * 1024  # bytes of tar that are being packed, or wait for it
 
 Bytes = bytes | bytearray | memoryview
 

@@ -17,12 +17,11 @@ from typing import Protocol
 from worker.engine.archive import codec
 from worker.engine.archive.index import Like, SegmentRow
 from worker.engine.capture.lanes import RawSegment
+from worker.engine.capture.packing import AHEAD as _AHEAD
 from worker.engine.capture.packing import Coming, Packed, Packing, Raw, Same, workers
 from worker.engine.capture.stretch import Copying, Held, Stretch
 from worker.engine.capture.trials import Trials
 from worker.engine.progress import Progress
-
-_AHEAD = 16 * 1024 * 1024  # bytes
 
 
 class Writer(Protocol):
