@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-HINDRANCES = ["no memory", "no python", "python that fails"]
+HINDRANCES = ["no memory", "too little memory", "no python", "python that fails"]
 _WITHIN = 30  # seconds; what is waited for takes a fraction of one
 
 
@@ -61,6 +61,12 @@ def hinder(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
         monkeypatch.setattr(os, "memfd_create", refused)
+    elif how == "too little memory":  # as a limit on the size of files says, ulimit -f
+
+        def too_large(*_: object) -> None:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+        monkeypatch.setattr(os, "ftruncate", too_large)
     else:
         python = {"no python": "/nowhere/python", "python that fails": "/bin/false"}[how]
         monkeypatch.setattr(sys, "executable", python)

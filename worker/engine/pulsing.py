@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -33,19 +33,8 @@ def pulsing(progress: Progress) -> Iterator[None]:
         thread.join()
 
 
-def patiently(progress: Progress, work: Callable[[], None]) -> None:
-    """Do `work`, one system call that nothing can break off: a run that is to end leaves it
-    behind. Raises what `work` raises, and `JobStopped`."""
-    over = Future[None]()
-
-    def run() -> None:
-        try:
-            work()
-            over.set_result(None)
-        except BaseException as error:  # noqa: BLE001  raised again where it is waited for
-            over.set_exception(error)
-
-    Thread(target=run, name="patiently", daemon=True).start()
+def until_done(over: Future[None], progress: Progress) -> None:
+    """Raises what it has come to, and `JobStopped`: a run that is to end leaves it behind."""
     with pulsing(progress):
         while not wait([over], _LOOK_EVERY).done:
             progress.checkpoint()

@@ -123,7 +123,9 @@ def _chunks(storage: Storage, backup: BackupInfo) -> Generator[bytes, None, None
     # The first header alone comes first: a wrong key is said before anything else is fetched.
     yield from storage.get(backup.key, 0, HEADER_SIZE)
     for chunks in read_spans(storage, backup.key, cut(HEADER_SIZE, backup.size)):
-        yield from chunks
+        chunks.reverse()
+        while chunks:  # none is kept once it was read
+            yield chunks.pop()
 
 
 def _refuse_downgrade(metadata: Metadata | None) -> None:

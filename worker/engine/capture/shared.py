@@ -24,8 +24,12 @@ class Shared:
     def make(cls, size: int) -> Shared:
         """Memory without a name; it is gone when both have ended. Pages count once touched."""
         descriptor = os.memfd_create("tarkeep-segments", os.MFD_CLOEXEC)
-        os.ftruncate(descriptor, size)
-        return cls(descriptor, size)
+        try:
+            os.ftruncate(descriptor, size)
+            return cls(descriptor, size)
+        except OSError:  # a limit of this process, on files or on memory
+            os.close(descriptor)
+            raise
 
     def take(self, size: int) -> int | None:
         """Where `size` bytes in a row begin that nobody uses; None where there are none now."""

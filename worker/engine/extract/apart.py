@@ -18,9 +18,10 @@ from typing import Any, Self
 from worker.engine import child
 from worker.engine.errors import ArchiveError, EngineError, TargetError
 from worker.engine.extract.blocks import Piece, Readable
-from worker.engine.extract.extract import ExtractResult, Room, sync
+from worker.engine.extract.extract import ExtractResult, Room
 from worker.engine.extract.outside_links import OutsideLinks
 from worker.engine.extract.ring import SLOT, SLOTS, Ring
+from worker.engine.extract.syncing import synced
 from worker.engine.extract.target_errors import as_target_error
 from worker.engine.progress import Progress, SourceWarning
 
@@ -61,20 +62,20 @@ def extract_apart(
         "setuid": setuid,
         "links": {"every": links.every, "as_in": os.fsencode(links.as_in or "").hex()},
     }
-    with as_target_error("unpacking the backup"):
-        with _started(task, progress) as unpacker:
-            piece = stream.read(SLOT)  # meanwhile it comes up
-            try:
-                unpacker.come_up()
-            except TargetError as error:
-                raise NotStarted(error.message, piece) from error
-            while piece:
-                unpacker.feed(memoryview(piece))
-                piece = stream.read(SLOT)
-            result = unpacker.end()
-        if durable:
-            sync(target, progress)
-        return result
+    with (
+        as_target_error("unpacking the backup"),
+        synced(target, progress, wanted=durable),
+        _started(task, progress) as unpacker,
+    ):
+        piece = stream.read(SLOT)  # meanwhile it comes up
+        try:
+            unpacker.come_up()
+        except TargetError as error:
+            raise NotStarted(error.message, piece) from error
+        while piece:
+            unpacker.feed(memoryview(piece))
+            piece = stream.read(SLOT)
+        return unpacker.end()
 
 
 def _started(task: dict[str, Any], progress: Progress) -> _Unpacker:

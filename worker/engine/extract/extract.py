@@ -23,14 +23,13 @@ from worker.engine.extract.longfiles import LONG, LongFiles
 from worker.engine.extract.pace import Pace
 from worker.engine.extract.placing import Placing
 from worker.engine.extract.refusals import damaged, hostile, shown
-from worker.engine.extract.syscalls import sync_file_system
+from worker.engine.extract.syncing import synced
 from worker.engine.extract.target_errors import as_target_error, no_space
 from worker.engine.extract.tarheader import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK
 from worker.engine.extract.tarread import Member, read_members
 from worker.engine.extract.warner import Warner
 from worker.engine.extract.writefile import create, write_content
 from worker.engine.progress import Progress
-from worker.engine.pulsing import patiently
 
 LinkRule = Callable[[bytes, bytes], bool]
 
@@ -90,32 +89,17 @@ def extract(
         try:
             setter = AttributeSetter(Warner(progress), owner, setuid)
             run = _Extraction(beneath, progress, room, setter)
-            try:
-                for member in read_members(stream, room.limits):
-                    run.place(member)
-                run.finish(outside_link)
-            finally:
-                run.close()
-            if durable:
-                sync(target, progress)
+            with synced(target, progress, wanted=durable):
+                try:
+                    for member in read_members(stream, room.limits):
+                        run.place(member)
+                    run.finish(outside_link)
+                finally:
+                    run.close()
             return run.result()
         finally:
             beneath.close()
             os.close(root)
-
-
-def sync(target: Path, progress: Progress) -> None:
-    """As long as the disk takes, for everything that anybody has written to it; a run that is told
-    to end does not wait for that."""
-    descriptor = os.open(target, _ROOT)
-
-    def work() -> None:
-        try:
-            sync_file_system(descriptor)
-        finally:
-            os.close(descriptor)
-
-    patiently(progress, work)
 
 
 class _Extraction:

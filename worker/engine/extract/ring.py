@@ -10,7 +10,7 @@ import ctypes
 import mmap
 import os
 
-SLOT = 1024 * 1024  # bytes
+SLOT = 2 * 1024 * 1024  # bytes
 SLOTS = 16
 _WORTH = 16 * 1024  # bytes from which on a copy takes longer than letting go of the lock
 
@@ -28,8 +28,12 @@ class Ring:
     def make(cls) -> Ring:
         """Empty memory without a name; it is gone when both have ended."""
         descriptor = os.memfd_create("tarkeep-ring", os.MFD_CLOEXEC)
-        os.ftruncate(descriptor, SLOTS * SLOT)
-        return cls(descriptor)
+        try:
+            os.ftruncate(descriptor, SLOTS * SLOT)
+            return cls(descriptor)
+        except OSError:  # a limit of this process, on files or on memory
+            os.close(descriptor)
+            raise
 
     def put(self, data: memoryview) -> int:
         """As much of `data` as the slot still takes; how much that was."""

@@ -26,6 +26,8 @@ from worker.engine.extract.ring import SLOTS, Ring
 from worker.engine.memory import collect_rarely, keep_buffers
 from worker.engine.progress import Progress, SourceWarning
 
+_AT_ONCE = 2  # free slots that are worth a word: fewer than there are, or both would wait
+
 
 class Asked(Progress):
     """Tells the process that asked."""
@@ -58,6 +60,7 @@ class Slots:
         self._over = False
         self._lock = Lock()
         self._now, self._oldest = -1, 0  # slots, counted on and on
+        self._told = 0  # of how many it was said that they are free
         self._holders = [0] * SLOTS
 
     def read(self, size: int) -> memoryview:
@@ -81,7 +84,9 @@ class Slots:
     def _free(self) -> None:
         while self._oldest < self._now and not self._holders[self._oldest % SLOTS]:
             self._oldest += 1
-            self._asked.say(ready=1)
+        if (free := self._oldest - self._told) >= _AT_ONCE:
+            self._asked.say(ready=free)
+            self._told = self._oldest
 
     def _next(self) -> None:
         with self._lock:
