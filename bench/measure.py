@@ -34,7 +34,8 @@ class Cost:
     """Seconds by the clock, seconds of CPU (user and system), peak bytes of memory if sampled.
 
     `server`: seconds of CPU that the S3 server took meanwhile, on the same cores. `downtime`:
-    seconds of the run that instances were stopped for.
+    seconds of the run that instances were stopped for. `unwritten`: seconds that it took after the
+    run until all was on the disk.
     """
 
     wall: float
@@ -42,6 +43,7 @@ class Cost:
     peak: int = 0
     server: float = 0.0
     downtime: float = 0.0
+    unwritten: float = 0.0
 
 
 def run(command: Command, log: Path, *, sample: bool = False) -> Cost:

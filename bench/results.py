@@ -48,6 +48,11 @@ class Row:
     def seconds_down(self) -> float:
         return median(cost.downtime for cost in self.costs)
 
+    @property
+    def unwritten(self) -> float:
+        """Seconds after the run until all was on the disk."""
+        return median(cost.unwritten for cost in self.costs)
+
     def ratio(self, other: Row) -> float:
         """Our wall time to the other's: the median over pairs of runs of the same round."""
         pairs = zip(self.costs, other.costs, strict=True)
@@ -56,9 +61,10 @@ class Row:
     def as_dict(self) -> dict[str, Any]:
         facts = {name: value for name, value in vars(self).items() if name != "costs"}
         facts["runs"] = [
-            {"wall": cost.wall, "cpu": cost.cpu, "server": cost.server, "downtime": cost.downtime}
+            {"wall": cost.wall, "cpu": cost.cpu, "server": cost.server, "downtime": cost.downtime,
+             "unwritten": cost.unwritten}
             for cost in self.costs
-        ]
+        ]  # fmt: skip
         return facts
 
 

@@ -177,8 +177,10 @@ class Bench:
             time.sleep(_SETTLE)
             spent = self.server.cpu()
             cost = self._run(command)
+            unwritten = _until_written()
             cpu, down = self.server.cpu() - spent, self.server.downtime(place.bucket)
-            row.costs.append(replace(cost, server=cpu, downtime=down))
+            cost = replace(cost, server=cpu, downtime=down, unwritten=unwritten)
+            row.costs.append(cost)
         self.say(f"{row.scenario}: {tool.name}, {row.costs[-1].wall:.2f} s")
 
     @contextmanager
@@ -202,6 +204,12 @@ class Bench:
 
     def _run(self, command: Command, *, sample: bool = False) -> Cost:
         return run(command, self.work / "last.log", sample=sample)
+
+
+def _until_written() -> float:
+    started = time.perf_counter()
+    os.sync()
+    return time.perf_counter() - started
 
 
 def file_of(data: Path, size: int) -> str:

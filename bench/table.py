@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bench.results import Results, Row
+from bench.scenarios import RESTORE
 from bench.sizes import MIB
 from bench.targets import OURS
 
 _HEAD = (
-    "task", "tool", "wall s (range)", "down s", "CPU s", "server CPU s", "peak MiB", "sent MiB",
-    "received MiB", "requests", "stored MiB", f"time of {OURS} by this",
+    "task", "tool", "wall s (range)", "to disk s", "down s", "CPU s", "server CPU s", "peak MiB",
+    "sent MiB", "received MiB", "requests", "stored MiB", f"time of {OURS} by this",
 )  # fmt: skip
 
 
@@ -39,15 +40,17 @@ def _cells(results: Results, row: Row) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _times(row: Row) -> tuple[str, str, str, str]:
-    """Wall time with its range, downtime of instances (where some were stopped), the tool's CPU,
-    the server's; nothing where it was not timed."""
+def _times(row: Row) -> tuple[str, str, str, str, str]:
+    """Wall time with its range, what passed then until a restore was on the disk, downtime of
+    instances (where some were stopped), the tool's CPU, the server's; nothing where it was not
+    timed."""
     if not row.costs:
-        return "not timed", "", "", ""
+        return "not timed", "", "", "", ""
     walls = [cost.wall for cost in row.costs]
     spread = f" ({min(walls):.2f}-{max(walls):.2f})" if len(walls) > 1 else ""
     down = f"{row.seconds_down:.2f}" if row.seconds_down else ""
-    return f"{row.wall:.2f}{spread}", down, f"{row.cpu:.2f}", f"{row.server:.2f}"
+    disk = f"{row.unwritten:.2f}" if row.scenario == RESTORE else ""
+    return f"{row.wall:.2f}{spread}", disk, down, f"{row.cpu:.2f}", f"{row.server:.2f}"
 
 
 def _ratio(results: Results, row: Row) -> str:

@@ -6,6 +6,8 @@ import dataclasses
 import errno
 import json
 import os
+import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from tests.engine.test_resume import FailingStorage, break_off, journals
 from tests.engine.test_resume import key as key
 from tests.engine.test_resume import plan as plan
 from tests.engine.test_resume import storage as storage
+from worker.engine.archive.index import FILE, FileRow
 from worker.engine.capture import pack
 from worker.engine.capture.source import SHORT, read_short
 from worker.engine.config import PlanConfig
@@ -33,15 +36,19 @@ def folder(tmp_path: Path) -> Iterator[int]:
     os.close(descriptor)
 
 
-def test_a_short_file_is_read_with_its_state(folder: int, tmp_path: Path) -> None:
-    found = read_short(folder, b"f")
-    assert found
-    assert found[1] == b"content"
-    assert found[0] == (tmp_path / "f").stat()
+def seen(path: Path) -> FileRow:
+    """As the scan sees it."""
+    at = path.lstat()
+    return FileRow(
+        7, 1, os.fsencode(path.name), FILE, stat.S_IMODE(at.st_mode), at.st_uid, at.st_gid,
+        at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino,
+    )  # fmt: skip
+
+
+def test_a_short_file_is_read(folder: int, tmp_path: Path) -> None:
+    assert read_short(folder, seen(tmp_path / "f")) == b"content"
     (tmp_path / "f").write_bytes(b"")
-    found = read_short(folder, b"f")
-    assert found
-    assert found[1] == b""
+    assert read_short(folder, seen(tmp_path / "f")) == b""
 
 
 def gone(path: Path) -> None:
@@ -82,9 +89,12 @@ def attributes(path: Path) -> None:
 def test_whatever_is_special_is_left_to_others(
     become: Callable[[Path], None], folder: int, tmp_path: Path
 ) -> None:
+    row = seen(tmp_path / "f")
     become(tmp_path / "f")
+    if os.path.lexists(tmp_path / "f"):
+        row = seen(tmp_path / "f")
     before = len(os.listdir("/proc/self/fd"))
-    assert read_short(folder, b"f") is None
+    assert read_short(folder, row) is None
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -103,8 +113,43 @@ def test_a_file_that_changes_meanwhile_is_left_to_others(
             os.utime(tmp_path / "f", ns=(1, 1))
         return content
 
+    row = seen(tmp_path / "f")
     monkeypatch.setattr(os, "pread", reading)
-    assert read_short(folder, b"f") is None
+    assert read_short(folder, row) is None
+
+
+def other_content(path: Path) -> None:
+    path.write_bytes(b"CONTENT")
+
+
+def other_content_at_the_same_time(path: Path) -> None:
+    at = path.stat().st_mtime_ns
+    other_content(path)
+    os.utime(path, ns=(at, at))
+
+
+def another_file(path: Path) -> None:
+    at = path.stat().st_mtime_ns
+    path.rename(path.with_name("other"))
+    other_content_at_the_same_time(path.with_name("other"))
+    path.write_bytes(b"content")
+    os.utime(path, ns=(at, at))
+
+
+def other_rights(path: Path) -> None:
+    path.chmod(0o600)
+
+
+@pytest.mark.parametrize(
+    "become", [other_content, other_content_at_the_same_time, another_file, other_rights, pipe]
+)
+def test_a_file_that_is_not_what_the_scan_saw_is_left_to_others(
+    become: Callable[[Path], None], folder: int, tmp_path: Path
+) -> None:
+    row = seen(tmp_path / "f")
+    time.sleep(0.02)  # a tick of the file system's clock
+    become(tmp_path / "f")
+    assert read_short(folder, row) is None
 
 
 def tree(target: Path) -> None:

@@ -162,7 +162,7 @@ def test_row_55_a_read_that_fails_once_costs_nothing(shell: Shell, worn: Path) -
     assert worn.read_bytes() == whole
 
 
-@pytest.mark.parametrize(("call", "code"), [(6, "FILE_UNREADABLE"), (7, "FILE_READ_ERROR")])
+@pytest.mark.parametrize(("call", "code"), [(5, "FILE_UNREADABLE"), (6, "FILE_READ_ERROR")])
 def test_row_55_folders_states_and_attributes_that_the_disk_does_not_give_cost_only_themselves(
     shell: Shell, worn: Path, call: int, code: str
 ) -> None:
@@ -171,8 +171,8 @@ def test_row_55_folders_states_and_attributes_that_the_disk_does_not_give_cost_o
     (folder / "inside").write_text("not to be had")
     odd.write_text("x")
     os.setxattr(odd, "user.colour", b"green")
-    # The states: of the folder, of `odd` before and after it is read (twice, as a short file first
-    # and then as one that has attributes), of the large file.
+    # The states: of the folder, of `odd` after it is read as a short file, then before and after as
+    # one that has attributes, of the large file.
     faults = (
         "getdents64:error=EIO",
         "fgetxattr:error=EIO",

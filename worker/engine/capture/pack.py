@@ -23,7 +23,6 @@ from worker.engine.capture.scan import open_folder, show
 from worker.engine.capture.sizes import Sizes
 from worker.engine.capture.slices import Content, Slicer
 from worker.engine.capture.source import (
-    SHORT,
     SQLITE_MAGIC,
     SourceFile,
     SourceGone,
@@ -177,15 +176,16 @@ class Packer:
 
     def _pack_short(self, row: FileRow) -> bool:
         """Pack a short file that nothing is special about; False where it is not one."""
-        if row.size > SHORT or (short := read_short(self._folder, row.name)) is None:
+        content = read_short(self._folder, row)
+        if content is None or content.startswith(_SPECIAL):
             return False
-        info, content = short
-        size, path = len(content), self._archive_folder + row.name
-        header = tarwrite.header(_file_entry(path, size, info))
-        if content.startswith(_SPECIAL) or len(header) + size > self._lanes.limit:
+        name, size = row.name, len(content)
+        entry = _entry(row, self._archive_folder + name, tarwrite.REGULAR, size=size)
+        header = tarwrite.header(entry)
+        if len(header) + size > self._lanes.limit:
             return False
-        row, path = self._restate(row, info, size), self._folder_path + row.name
-        self._lanes.add(Member(row, header, content, tarwrite.padding(size), 1, path))
+        pad, path = tarwrite.padding(size), self._folder_path + name
+        self._lanes.add(Member(row, header, content, pad, 1, path))
         return True
 
     def _pack_file(self, row: FileRow) -> None:
@@ -337,11 +337,13 @@ class Packer:
         self._index.note(row.id, code)
 
 
-def _entry(row: FileRow, path: bytes, kind: bytes, link: bytes = b"") -> tarwrite.TarEntry:
+def _entry(
+    row: FileRow, path: bytes, kind: bytes, link: bytes = b"", size: int = 0
+) -> tarwrite.TarEntry:
+    _, _, _, _, mode, uid, gid, _, mtime, _, _ = row
     return tarwrite.TarEntry(
-        path, kind, row.mode, row.uid, row.gid, 0, row.mtime_ns, link,
-        user_name(row.uid), group_name(row.gid),
-    )  # fmt: skip
+        path, kind, mode, uid, gid, size, mtime, link, user_name(uid), group_name(gid)
+    )
 
 
 def _file_entry(path: bytes, size: int, info: os.stat_result) -> tarwrite.TarEntry:

@@ -10,6 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from worker.engine.archive.index import FileRow
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 SQLITE_MAGIC = b"SQLite format 3\0"
@@ -157,24 +161,30 @@ def _xattr_names(fd: int) -> list[str]:
     return [name for name in names if name.startswith(_KEPT_XATTRS)]
 
 
-def read_short(folder: int, name: bytes) -> tuple[os.stat_result, bytes] | None:
-    """State and content of a short file with one name, no attributes, and nobody who writes to it,
-    in as few steps as that takes: most files are such. None for any other: then `open_source` and
-    all that goes with it.
+def read_short(folder: int, row: FileRow) -> bytes | None:
+    """Content of a short file that after reading still is what the scan saw, with one name and no
+    attributes, in as few steps as that takes: most files are such. None for any other: then
+    `open_source` and all that goes with it.
     """
+    _, _, name, _, _, _, _, size, mtime, ctime, inode = row
+    if size > SHORT:
+        return None
     try:
         fd = os.open(name, _FLAGS, dir_fd=folder)
     except OSError:
         return None
     try:
-        info = os.fstat(fd)
-        size = info.st_size
-        if not stat.S_ISREG(info.st_mode) or info.st_nlink > 1 or size > SHORT:
-            return None
         content = os.pread(fd, size, 0) if size else b""
         now = os.fstat(fd)
-        changed = now.st_size != size or now.st_mtime_ns != info.st_mtime_ns
-        return None if changed or len(content) < size or _xattr_names(fd) else (info, content)
+        if (
+            # Whatever is changed of a file moves its ctime; the others are for file systems whose
+            # times of change are not kept, or lag behind.
+            now.st_ctime_ns != ctime or now.st_mtime_ns != mtime or now.st_ino != inode
+            or now.st_size != size or len(content) < size or now.st_nlink > 1
+            or not stat.S_ISREG(now.st_mode) or _xattr_names(fd)
+        ):  # fmt: skip
+            return None
+        return content
     except OSError:
         return None
     finally:
