@@ -14,15 +14,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 _ROOT = Path(__file__).resolve().parents[2]
 _KILLED_WITHIN = 5  # seconds
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 Process = subprocess.Popen[bytes]
+T = TypeVar("T")
 
 
 def worth_it() -> bool:
@@ -49,6 +50,18 @@ def start(module: str, task: dict[str, Any], descriptors: Sequence[int]) -> Proc
         end(process)
         raise
     return process
+
+
+def share(size: int, view: Callable[[int], T]) -> T:
+    """What `view` makes of the descriptor of `size` bytes of memory without a name, to be shared
+    with a child; it is gone when both have ended. Raises `OSError`."""
+    descriptor = os.memfd_create("tarkeep", os.MFD_CLOEXEC)
+    try:
+        os.ftruncate(descriptor, size)
+        return view(descriptor)
+    except OSError:  # a limit of this process, on files or on memory
+        os.close(descriptor)
+        raise
 
 
 def end(process: Process) -> None:

@@ -8,6 +8,8 @@ import mmap
 import os
 from collections import deque
 
+from worker.engine import child
+
 _ALIGNED = 64  # bytes
 
 
@@ -22,14 +24,8 @@ class Shared:
 
     @classmethod
     def make(cls, size: int) -> Shared:
-        """Memory without a name; it is gone when both have ended. Pages count once touched."""
-        descriptor = os.memfd_create("tarkeep-segments", os.MFD_CLOEXEC)
-        try:
-            os.ftruncate(descriptor, size)
-            return cls(descriptor, size)
-        except OSError:  # a limit of this process, on files or on memory
-            os.close(descriptor)
-            raise
+        """Empty memory; pages count once touched. Raises `OSError`."""
+        return child.share(size, lambda descriptor: cls(descriptor, size))
 
     def take(self, size: int) -> int | None:
         """Where `size` bytes in a row begin that nobody uses; None where there are none now."""

@@ -10,6 +10,8 @@ import ctypes
 import mmap
 import os
 
+from worker.engine import child
+
 SLOT = 2 * 1024 * 1024  # bytes
 SLOTS = 16
 _WORTH = 16 * 1024  # bytes from which on a copy takes longer than letting go of the lock
@@ -26,14 +28,8 @@ class Ring:
 
     @classmethod
     def make(cls) -> Ring:
-        """Empty memory without a name; it is gone when both have ended."""
-        descriptor = os.memfd_create("tarkeep-ring", os.MFD_CLOEXEC)
-        try:
-            os.ftruncate(descriptor, SLOTS * SLOT)
-            return cls(descriptor)
-        except OSError:  # a limit of this process, on files or on memory
-            os.close(descriptor)
-            raise
+        """An empty one. Raises `OSError`."""
+        return child.share(SLOTS * SLOT, cls)
 
     def put(self, data: memoryview) -> int:
         """As much of `data` as the slot still takes; how much that was."""
